@@ -1,0 +1,88 @@
+// A blocking queue between threads, bounded or not, that can be closed, also with an error.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+
+#include "libio/base/result.h"
+
+namespace ocsync {
+
+// Any number of threads may push and pop. push() waits while `capacity` items wait (0: never waits). After close(),
+// push() fails with kClosed and pop() drains what is left, then yields nothing.
+template <class T>
+class Queue {
+ public:
+  explicit Queue(size_t capacity = 0) : capacity_(capacity) {}
+
+  Status push(T item) {
+    std::unique_lock lock(mutex_);
+    space_.wait(lock, [&] { return closed_ || capacity_ == 0 || items_.size() < capacity_; });
+    if (closed_) return fail(Fault::kClosed, "queue is closed");
+    items_.push_back(std::move(item));
+    lock.unlock();
+    filled_.notify_one();
+    return {};
+  }
+
+  std::optional<T> pop() {
+    std::unique_lock lock(mutex_);
+    filled_.wait(lock, [&] { return closed_ || !items_.empty(); });
+    return take(lock);
+  }
+
+  std::optional<T> try_pop() {
+    std::unique_lock lock(mutex_);
+    return take(lock);
+  }
+
+  // Nothing after `wait` went by without an item (or when closed and empty).
+  template <class Duration>
+  std::optional<T> pop_for(Duration wait) {
+    std::unique_lock lock(mutex_);
+    filled_.wait_for(lock, wait, [&] { return closed_ || !items_.empty(); });
+    return take(lock);
+  }
+
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    filled_.notify_all();
+    space_.notify_all();
+  }
+  bool closed() const {
+    const std::lock_guard lock(mutex_);
+    return closed_;
+  }
+  bool empty() const {
+    const std::lock_guard lock(mutex_);
+    return items_.empty();
+  }
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return items_.size();
+  }
+
+ private:
+  std::optional<T> take(std::unique_lock<std::mutex>& lock) {
+    if (items_.empty()) return std::nullopt;
+    std::optional<T> item(std::move(items_.front()));
+    items_.pop_front();
+    lock.unlock();
+    space_.notify_one();
+    return item;
+  }
+
+  const size_t capacity_;
+  mutable std::mutex mutex_;
+  std::condition_variable filled_, space_;
+  std::deque<T> items_;
+  bool closed_ = false;
+};
+
+}  // namespace ocsync

@@ -1,0 +1,28 @@
+// Content from file to file on one machine: a clone where the file system shares blocks, then in-kernel copying, then
+// pooled buffers; holes stay holes when asked.
+#pragma once
+
+#include <cstdint>
+
+#include "libio/os/file.h"
+#include "libio/os/stop.h"
+
+namespace ocsync::io {
+
+struct CopyOptions {
+  bool sparse = false;       // runs of zeros become holes
+  bool preallocate = false;  // reserve the size first
+  bool allow_clone = true;
+};
+struct CopyResult {
+  uint64_t bytes = 0;  // what was copied: the source may have grown or shrunk since it was listed
+  enum class Path : uint8_t { kCloned, kKernel, kBuffered } path = Path::kBuffered;
+};
+
+// Copies everything from `from` (from offset 0 to its end, but not beyond `expected` plus what it grew) into the empty
+// file `to`. Looks at `stop` between chunks of at most 8 MiB. A refusal of clone or in-kernel copy by a pair of file
+// systems is remembered for the process. Errors say which side failed by Fault: kSystem = reading, kFileIo = writing.
+Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expected, const CopyOptions& options,
+                                const Stop& stop);
+
+}  // namespace ocsync::io

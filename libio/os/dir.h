@@ -1,0 +1,90 @@
+// A directory held open; the only door to the file system.
+//
+// Each operation names one child by Leaf (never empty, no '/', not "." or ".."), so a symlink planted in a parent
+// cannot lead it elsewhere. Longer paths go through beneath(), which refuses to leave this directory.
+//
+// Owns its descriptor; movable; all const members may be called from several threads at once. Failures carry errno.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libio/base/result.h"
+#include "libio/os/fd.h"
+#include "libio/os/file.h"
+#include "libio/os/file_info.h"
+#include "libio/os/leaf.h"
+
+namespace ocsync::io {
+
+// One name in a directory as listed; `type` is a DT_* constant, DT_UNKNOWN where the file system does not say.
+struct DirEntry {
+  uint32_t name_offset;  // into DirListing::names, NUL-terminated
+  uint8_t type;
+  uint64_t ino;
+};
+struct DirListing {
+  std::string names;
+  std::vector<DirEntry> entries;  // in the order the file system returned them, without "." and ".."
+  const char* name(const DirEntry& entry) const { return names.data() + entry.name_offset; }
+};
+
+class Dir {
+ public:
+  Dir() = default;
+  // For paths the operator typed. Never for bytes that came from the far side. A symlink on the way is followed only
+  // if root or the effective user owns it, unless insecure_links; a refusal names the component and its owner.
+  static Result<Dir> open_trusted(const std::string& path, bool insecure_links = false);
+  static Result<Dir> current();
+
+  Result<Dir> child(Leaf name) const;           // fails on a symlink (ENOTDIR or ELOOP)
+  Result<Dir> child_following(Leaf name) const;  // follows a symlink; only for -k/-L sources, which say so
+  // A directory below this one by relative path ("" and "." are this directory). Symlinks inside the tree are followed
+  // only while they stay beneath this directory; absolute targets and climbing out fail with ELOOP or EXDEV.
+  Result<Dir> beneath(const std::string& relative) const;
+  // The same, following no symlink at all.
+  Result<Dir> beneath_nofollow(const std::string& relative) const;
+  Result<Dir> duplicate() const;
+
+  Result<DirListing> list() const;
+  Result<FileInfo> self() const;
+  Result<FileInfo> info(Leaf name) const;            // describes a symlink, never its target
+  Result<FileInfo> info_following(Leaf name) const;  // describes the target
+  // Information on many children of one directory; result i belongs to names[i].
+  std::vector<Result<FileInfo>> info_batch(std::span<const Leaf> names) const;
+
+  Result<File> open_read(Leaf name, bool no_atime = false) const;  // fails on a symlink (ELOOP)
+  Result<File> open_read_following(Leaf name) const;
+  Result<File> open_write(Leaf name) const;                            // existing, not a symlink, not truncated
+  Result<File> open_update(Leaf name) const;                           // the same, also readable
+  Result<File> create(Leaf name, uint32_t mode) const;                 // must not exist; readable and writable
+  Result<File> open_path(Leaf name) const;                             // O_PATH|O_NOFOLLOW: attributes only
+  Status make_dir(Leaf name, uint32_t mode) const;
+  Status make_symlink(const std::string& target, Leaf name) const;
+  Status make_node(Leaf name, uint32_t mode, uint64_t rdev) const;     // devices, fifos, sockets
+  Status hard_link(Leaf from, const Dir& to_dir, Leaf to) const;       // never follows `from`
+  Result<std::string> read_link(Leaf name) const;
+  Status rename(Leaf from, const Dir& to_dir, Leaf to) const;
+  Status unlink(Leaf name) const;
+  Status remove_dir(Leaf name) const;
+
+  Status set_mode(Leaf name, uint32_t permissions) const;                        // not on symlinks
+  Status set_owner(Leaf name, uint32_t uid, uint32_t gid) const;                 // acts on a symlink itself
+  Status set_times(Leaf name, std::optional<FileTime> atime, FileTime mtime) const;  // acts on a symlink itself
+  Status set_self_mode(uint32_t permissions) const;
+  Status set_self_owner(uint32_t uid, uint32_t gid) const;
+  Status set_self_times(std::optional<FileTime> atime, FileTime mtime) const;
+
+  int fd() const { return fd_.get(); }
+  bool valid() const { return fd_.valid(); }
+
+ private:
+  explicit Dir(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
+};
+
+}  // namespace ocsync::io

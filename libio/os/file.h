@@ -1,0 +1,55 @@
+// An open file of any type: positioned reads and writes, holes, attributes on the open object.
+//
+// Owns its descriptor; movable. Positioned operations may be called from several threads at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "libio/base/bytes.h"
+#include "libio/base/result.h"
+#include "libio/os/fd.h"
+#include "libio/os/file_info.h"
+
+namespace ocsync::io {
+
+class File {
+ public:
+  File() = default;
+  explicit File(Fd fd) : fd_(std::move(fd)) {}
+
+  Result<FileInfo> info() const;
+  // At most into.size() bytes at `offset`; 0 at the end of the file. Retries EINTR.
+  Result<size_t> read_at(MutableBytes into, uint64_t offset) const;
+  // As many bytes as there are up to into.size(); less only at the end of the file.
+  Result<size_t> read_full_at(MutableBytes into, uint64_t offset) const;
+  // All bytes or an error.
+  Status write_at(Bytes bytes, uint64_t offset) const;
+  Status truncate(uint64_t bytes) const;
+  // Reserves space without changing the size seen by readers; kUnsupported where the file system cannot.
+  Status preallocate(uint64_t bytes) const;
+  Status punch_hole(uint64_t offset, uint64_t bytes) const;
+  // The next region with data at or after offset: {start, end}; nothing if only a hole follows.
+  // Where the file system cannot tell, everything is data.
+  struct Extent {
+    uint64_t begin, end;
+  };
+  Result<std::optional<Extent>> next_data(uint64_t offset, uint64_t size) const;
+  Status sync() const;
+  void advise_sequential() const;
+  void advise_drop(uint64_t offset, uint64_t bytes) const;
+
+  Status set_mode(uint32_t permissions) const;
+  Status set_owner(uint32_t uid, uint32_t gid) const;  // UINT32_MAX leaves that id alone
+  Status set_times(std::optional<FileTime> atime, FileTime mtime) const;
+
+  int fd() const { return fd_.get(); }
+  bool valid() const { return fd_.valid(); }
+  void close() { fd_.close(); }
+
+ private:
+  Fd fd_;
+};
+
+}  // namespace ocsync::io

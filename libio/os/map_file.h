@@ -1,0 +1,33 @@
+// The basis as memory: sliding windows over a file, mapped where that wins and read into a buffer where it does not.
+//
+// A file that shrinks under us is an error value, never a signal. One owner thread per MapFile; views stay valid until
+// the next call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "libio/base/bytes.h"
+#include "libio/base/result.h"
+#include "libio/os/file.h"
+
+namespace ocsync::io {
+
+class MapFile {
+ public:
+  enum class Access : uint8_t { kSequential, kRandom };
+  // Borrows `file`, which must stay open. `size` is what the caller believes the file to hold.
+  MapFile(const File& file, uint64_t size, Access access);
+  ~MapFile();
+  MapFile(MapFile&&) noexcept;
+  // Exactly `bytes` at `offset` (offset + bytes <= size, bytes <= 16 MiB), contiguous. If the file turned out shorter,
+  // fails with Fault::kSystem, sys = 0.
+  Result<Bytes> view(uint64_t offset, size_t bytes);
+  uint64_t size() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ocsync::io

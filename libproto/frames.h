@@ -1,0 +1,62 @@
+// Multiplexing: data bytes and messages share a stream as frames. See docs/frames.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "libio/base/stream.h"
+#include "libproto/control.h"
+
+namespace ocsync::proto {
+
+// The data bytes of a framed stream, in order; messages are given to `on_message` when they are met, on the reading
+// thread. Until enable() it passes bytes through. An error from on_message ends the stream with that error.
+class DemuxSource final : public ByteSource {
+ public:
+  using OnMessage = std::function<Status(const Message&)>;
+  DemuxSource(ByteSource& raw, OnMessage on_message);
+  void enable() { enabled_ = true; }
+  void disable() { enabled_ = false; }  // only at a frame border (files-from of version 30)
+  Result<size_t> read_some(MutableBytes into) override;
+  bool ready() override;
+  uint64_t raw_bytes() const;
+
+ private:
+  Reader raw_;
+  OnMessage on_message_;
+  bool enabled_ = false;
+  uint32_t left_ = 0;  // of the data frame being read
+  std::string body_;
+};
+
+// Frames what is written. write() buffers; flush() sends messages first, then data. post() never blocks and may be
+// called from any thread: the message leaves with the next flush by the owner, or when the buffer fills.
+// Everything else belongs to the owner thread. Before enable() bytes pass through unframed and post() is refused.
+class MuxSink final : public ByteSink {
+ public:
+  explicit MuxSink(ByteSink& raw, size_t buffer_bytes = 64 * 1024);
+  void enable();
+  Status disable();  // flushes, then goes unframed (files-from of version 30)
+  bool enabled() const { return enabled_; }
+  Status write(Bytes bytes) override;
+  Status flush() override;
+  void post(const Message& message);
+  // An empty data frame, only if nothing was written for `lull_ms` and nothing waits; may be called from any thread.
+  Status keep_alive(int64_t lull_ms);
+
+ private:
+  Status send_locked();
+  ByteSink& raw_;
+  std::mutex writing_;   // held while the raw sink is used
+  std::mutex posting_;   // held while posted_ changes
+  std::vector<std::byte> posted_;
+  std::vector<std::byte> data_;
+  size_t limit_;
+  bool enabled_ = false;
+  int64_t last_write_ms_ = 0;
+};
+
+}  // namespace ocsync::proto
