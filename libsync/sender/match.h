@@ -1,0 +1,115 @@
+// Finds basis blocks in new content: the rolling search that turns a source file into tokens.
+//
+// The choice of matches is exactly that of rsync (candidate order, preference for the next block, chain bound, in-place
+// rule), so that statistics and bytes on the wire agree. How fast the search gets there is our own business: see
+// README.md beside this file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libio/base/digest.h"
+#include "libio/base/result.h"
+#include "libio/base/stream.h"
+#include "libio/os/map_file.h"
+#include "libio/os/stop.h"
+#include "libproto/sums.h"
+#include "libproto/tokens.h"
+
+namespace ocsync::sync {
+
+// Upper bound of candidates with one weak sum that are looked at per offset.
+inline constexpr uint32_t kMaxChain = 1024;
+
+// The block sums of one basis, indexed by weak sum. Built once, by whichever thread read the sums; afterwards read-only
+// and movable to another thread. Blocks whose weak and strong sums are all equal form one group, so that an image full
+// of zeros costs no more than any other.
+class BlockIndex {
+ public:
+  explicit BlockIndex(proto::BlockSums sums);
+
+  const proto::BlockSums& sums() const { return sums_; }
+  const proto::SumHead& head() const { return sums_.head; }
+
+  // Blocks that share weak and strong sum, full length only (the short tail block is kept apart).
+  struct Group {
+    int32_t first;      // the highest block number: the first candidate
+    uint32_t rank;      // blocks with this weak sum that come before `first` (the tail block not counted)
+    uint32_t members;
+  };
+  // All full-length blocks with one weak sum: groups_[begin, end), in candidate order.
+  struct Bucket {
+    uint32_t weak;
+    uint32_t begin, end;
+    uint32_t blocks;
+  };
+  static constexpr uint32_t kNoBucket = UINT32_MAX;
+  // The bucket's number, or kNoBucket.
+  uint32_t find(uint32_t weak) const;
+  // False means that no full-length block has this weak sum; true means perhaps.
+  bool maybe(uint32_t weak) const {
+    const uint32_t bit = (weak * kFilterFactor) >> filter_shift_;
+    return ((filter_[bit >> 5] >> (bit & 31)) & 1) != 0;
+  }
+  const Bucket& bucket(uint32_t number) const { return buckets_[number]; }
+  const Group& group(uint32_t number) const { return groups_[number]; }
+
+  static constexpr uint32_t kFilterFactor = 0x9E3779B1u;
+  const uint32_t* filter_words() const { return filter_.data(); }
+  uint32_t filter_shift() const { return filter_shift_; }
+
+ private:
+  proto::BlockSums sums_;
+  std::vector<uint32_t> filter_;  // a bit per hashed weak sum
+  uint32_t filter_shift_ = 0;
+  std::vector<uint32_t> slots_;   // open addressing: bucket number + 1
+  uint32_t slot_shift_ = 0;
+  std::vector<Bucket> buckets_;
+  std::vector<Group> groups_;
+};
+
+struct MatchRules {
+  // The receiver overwrites its basis: a block may only be used before it is overwritten, or where it stands (2.4).
+  bool inplace = false;
+  // --append: the first append_from bytes are there already (SumHead::file_bytes(), clamped here to the source's
+  // length); only what follows is sent, all as literals.
+  bool append = false;
+  uint64_t append_from = 0;
+  // --append-verify: the bytes that are not sent feed the digest all the same.
+  bool append_verify = false;
+  // Fill MatchTotals::hash_hits as rsync counts them (for --debug=deltasum); costs time.
+  bool count_hash_hits = false;
+  // Called now and then with the number of source bytes that have been answered.
+  std::function<void(uint64_t done)> progress;
+};
+
+struct MatchTotals {
+  uint64_t literal_bytes = 0;
+  uint64_t matched_bytes = 0;
+  uint64_t matches = 0;
+  uint64_t hash_hits = 0;
+  uint64_t false_alarms = 0;
+  // The digest to send after the tokens. Wrong on purpose if `damage` is set.
+  Digest file_sum;
+  // Set if the source could not be read completely: zeros were sent for what was missing. sys is 0 if it had shrunk.
+  bool damaged = false;
+  Error damage;
+};
+
+// Sends the content of `source` (source_bytes long) as tokens, up to and including the end token; feeds `whole_file`
+// with every byte the receiver will write. `index` null or empty: all of it as literal data. An error means that `out`
+// failed or that a stop was requested; trouble with the source is told in the totals.
+// `whole_file` must be fresh (proto::file_hasher()); it is finished here.
+Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const BlockIndex* index,
+                               const MatchRules& rules, proto::TokenWriter& tokens, proto::BlockHasher& strong,
+                               Hasher& whole_file, Writer& out, const io::Stop& stop);
+
+// Which evaluation of the weak sums match_file uses: the best one this machine has, unless a test asks for another.
+// All of them find the same matches.
+enum class ScanKind : uint8_t { kPlain, kAvx2, kAvx512 };
+bool scan_kind_available(ScanKind kind);
+ScanKind best_scan_kind();
+
+}  // namespace ocsync::sync
