@@ -13,13 +13,17 @@
 namespace ocsync::proto {
 
 // The data bytes of a framed stream, in order; messages are given to `on_message` when they are met, on the reading
-// thread. Until enable() it passes bytes through. An error from on_message ends the stream with that error.
+// thread. An error from on_message ends the stream with that error.
+//
+// Before enable() it hands out one byte per read_some(), so that a Reader above holds nothing back when framing begins
+// in mid-stream. A direction that is never framed (C>S of versions below 30) calls pass_freely() instead.
 class DemuxSource final : public ByteSource {
  public:
   using OnMessage = std::function<Status(const Message&)>;
   DemuxSource(ByteSource& raw, OnMessage on_message);
-  void enable() { enabled_ = true; }
-  void disable() { enabled_ = false; }  // only at a frame border (files-from of version 30)
+  void enable() { mode_ = Mode::kFrames; }
+  void disable() { mode_ = Mode::kByteByByte; }  // only at a frame border (files-from of version 30)
+  void pass_freely() { mode_ = Mode::kFreely; }
   Result<size_t> read_some(MutableBytes into) override;
   bool ready() override;
   uint64_t raw_bytes() const;
@@ -27,9 +31,10 @@ class DemuxSource final : public ByteSource {
  private:
   Reader raw_;
   OnMessage on_message_;
-  bool enabled_ = false;
+  enum class Mode : uint8_t { kByteByByte, kFreely, kFrames };
+  Mode mode_ = Mode::kByteByByte;
   uint32_t left_ = 0;  // of the data frame being read
-  std::string body_;
+  std::vector<std::byte> body_;
 };
 
 // Frames what is written. write() buffers; flush() sends messages first, then data. post() never blocks and may be
