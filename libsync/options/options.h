@@ -42,7 +42,8 @@ struct Options {
   std::optional<int64_t> min_size, max_size;
   std::string min_size_text, max_size_text;  // as typed or as decimal, for the far side
   std::string files_from;         // path, "-" or host:path; empty: none
-  std::string files_from_host;    // set if the list lives on the far side
+  std::string files_from_host;    // host of the list if it was given with one
+  bool files_from_far = false;    // the list lives on the far side (":list" leaves the host empty)
   bool from0 = false;
   bool ignore_missing_args = false;
   bool delete_missing_args = false;
@@ -106,6 +107,7 @@ struct Options {
   bool inplace = false;           // also implied by append and write_devices
   bool partial = false;
   std::string partial_dir;
+  bool partial_dir_implied = false;  // by --delay-updates
   bool delay_updates = false;
   std::string temp_dir;
   bool backup = false;
@@ -115,6 +117,7 @@ struct Options {
   bool remove_source_files = false;
   bool remove_sent_files = false; // old spelling: transferred files only
   bool compress = false;
+  bool compress_by_level = false; // only --compress-level asked for it: the far side is not told -z
   std::string compress_choice;    // empty: negotiate; "zlib", "zlibx", "zstd", "lz4"
   std::optional<int> compress_level;
   int compress_threads = 0;
@@ -171,9 +174,8 @@ struct Options {
   int verbose = 0;
   int quiet = 0;
   Verbosity verbosity;            // --info, --debug and what -v implies
-  std::string info_for_far_side;  // explicitly given info words
-  int itemize = 0;                // -i, -ii
-  std::string out_format;         // empty: none
+  int itemize = 0;                // client: 1 or 2 if out_format shows %i (2: unchanged entries, too)
+  std::string out_format;         // client: resolved from --out-format, -i or -v; empty: none
   bool out_format_given = false;
   bool far_wants_item = false;    // server: --log-format=%i
   int far_wants_item_level = 0;   // server: 2 for %i%I
@@ -184,7 +186,7 @@ struct Options {
   bool log_file_format_given = false;
   bool stats = false;
   int stats_level = 0;
-  bool progress = false;
+  bool progress = false;          // client: --progress or -P
   int human = 1;                  // 0 plain, 1 groups, 2 units of 1000, 3 of 1024
   bool eight_bit = false;
   StderrMode stderr_mode = StderrMode::kErrors;
@@ -195,6 +197,9 @@ struct Options {
   std::vector<std::string> operands;
 
   bool deleting() const { return delete_any; }
+  // May the names and rules that a sender sends be taken without checking them against what was asked for?
+  bool trusts_sender_args() const { return trust_sender || server || old_args > 0 || files_from_far; }
+  bool trusts_sender_filter() const { return trust_sender || server; }
 };
 
 }  // namespace ocsync::sync
