@@ -20,6 +20,8 @@ size_t digest_bytes(DigestKind kind);
 // The names used on command lines and on the wire ("xxhash" is xxh64, case does not matter).
 std::optional<DigestKind> digest_by_name(std::string_view name);
 std::string_view digest_name(DigestKind kind);
+// False where this machine's OpenSSL refuses the algorithm (a FIPS policy and md5, for one). Do not hash with it then.
+bool digest_available(DigestKind kind);
 
 // A finished digest in wire order (xxh values little-endian, xxh128 low half first).
 struct Digest {
@@ -47,7 +49,7 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
-// One-shot forms; no allocation for the xxh family, md4 and md5.
+// One-shot form. Allocates nothing, except for md5 and sha on a thread's first call.
 Digest hash(DigestKind kind, Bytes bytes, uint64_t seed = 0);
 
 }  // namespace ocsync
