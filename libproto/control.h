@@ -30,7 +30,11 @@ using Message = std::variant<TextMessage, IoErrorMessage, IoTimeoutMessage, Noop
 
 // The frame (header and body) of a message, appended to `out`. Text too long for one frame is cut.
 void append_frame(const Message& message, std::vector<std::byte>& out);
-// The message in a body that arrived under `code`; refuses unknown codes and wrong lengths (Fault::kStream).
+// Whether a frame with this code (not kData) and length may come at all, told from its header alone. Refuses unknown
+// codes, those that never leave a process, and wrong lengths (Fault::kStream).
+Status check_message_header(uint8_t code, uint32_t bytes);
+// The message in a body that arrived under `code`; checks the header as above. A time-out that means nothing (below 1 or
+// above a day) becomes a NoopMessage.
 Result<Message> parse_message(uint8_t code, Bytes body);
 
 }  // namespace ocsync::proto

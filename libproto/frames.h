@@ -1,9 +1,11 @@
 // Multiplexing: data bytes and messages share a stream as frames. See docs/frames.md.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,21 +27,29 @@ class DemuxSource final : public ByteSource {
   void disable() { mode_ = Mode::kByteByByte; }  // only at a frame border (files-from of version 30)
   void pass_freely() { mode_ = Mode::kFreely; }
   Result<size_t> read_some(MutableBytes into) override;
+  // True if data bytes, the end or an error can be had without waiting. Delivers messages that have arrived whole, so
+  // that a lone keep-alive or message does not look like data.
   bool ready() override;
   uint64_t raw_bytes() const;
 
  private:
+  enum class Found : uint8_t { kData, kEnd, kNothingYet };
+  Result<Found> find_data(bool wait);
+  Result<bool> have(size_t bytes, bool wait);
+
   Reader raw_;
   OnMessage on_message_;
   enum class Mode : uint8_t { kByteByByte, kFreely, kFrames };
   Mode mode_ = Mode::kByteByByte;
   uint32_t left_ = 0;  // of the data frame being read
-  std::vector<std::byte> body_;
+  bool at_end_ = false;
+  std::optional<Error> pending_;  // met by ready(), told by the next read_some()
 };
 
 // Frames what is written. write() buffers; flush() sends messages first, then data. post() never blocks and may be
 // called from any thread: the message leaves with the next flush by the owner, or when the buffer fills.
-// Everything else belongs to the owner thread. Before enable() bytes pass through unframed and post() is refused.
+// Everything else belongs to the owner thread. Before the first enable() bytes pass through unframed and post() is
+// refused (returns false: the caller finds another way to say it). After disable() messages wait for the next enable().
 class MuxSink final : public ByteSink {
  public:
   explicit MuxSink(ByteSink& raw, size_t buffer_bytes = 64 * 1024);
@@ -48,19 +58,24 @@ class MuxSink final : public ByteSink {
   bool enabled() const { return enabled_; }
   Status write(Bytes bytes) override;
   Status flush() override;
-  void post(const Message& message);
+  bool post(const Message& message);
   // An empty data frame, only if nothing was written for `lull_ms` and nothing waits; may be called from any thread.
   Status keep_alive(int64_t lull_ms);
 
  private:
   Status send_locked();
+  Status take_posted_locked();
+  Status write_raw_locked(Bytes bytes);
   ByteSink& raw_;
   std::mutex writing_;   // held while the raw sink is used
   std::mutex posting_;   // held while posted_ changes
   std::vector<std::byte> posted_;
-  std::vector<std::byte> data_;
-  size_t limit_;
-  bool enabled_ = false;
+  std::vector<std::byte> sending_;  // what was posted, while it is being written
+  std::vector<std::byte> data_;     // four bytes for the header, then the payload
+  size_t limit_;                    // of the payload
+  size_t used_ = 0;                 // payload bytes waiting
+  std::atomic<bool> enabled_ = false;
+  std::atomic<bool> was_enabled_ = false;
   int64_t last_write_ms_ = 0;
 };
 

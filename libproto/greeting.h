@@ -70,7 +70,6 @@ struct HandshakeWishes {
   bool symlink_times = true;              // this machine can set times of symlinks
   bool symlink_iconv = true;              // this machine has iconv
   std::string far_capabilities;           // server: what followed the client's letter e
-  bool local_pair = false;                // server: started by this very program on the same machine
 
   std::string checksum_choice;            // --checksum-choice as typed, or empty
   bool compress = false;                  // any compression wish

@@ -76,6 +76,34 @@ Status Reader::skip(uint64_t bytes) {
   return {};
 }
 
+Result<size_t> Reader::some_into(MutableBytes into) {
+  if (begin_ == end_) {
+    if (into.size() >= capacity_) {
+      const size_t got = TRY(source_.read_some(into));
+      position_ += got;
+      return got;
+    }
+    if (TRY(top_up()) == 0) return size_t{0};
+  }
+  const size_t count = std::min(into.size(), buffered());
+  std::memcpy(into.data(), buffer_.get() + begin_, count);
+  consume(count);
+  return count;
+}
+
+Result<size_t> Reader::top_up() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (end_ == capacity_) {
+    std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  const size_t got = TRY(source_.read_some(MutableBytes(buffer_.get() + end_, capacity_ - end_)));
+  end_ += got;
+  return got;
+}
+
 Result<bool> Reader::at_end() {
   if (begin_ != end_) return false;
   begin_ = end_ = 0;

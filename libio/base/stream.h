@@ -54,6 +54,18 @@ class Reader {
   // Exactly `bytes` (at most kDefaultBuffer) as a view valid until the next call.
   Result<Bytes> view(size_t bytes);
   Status skip(uint64_t bytes);
+  // At least one and at most into.size() bytes, or 0 at the end. What is buffered comes first; otherwise large pieces
+  // go straight into the caller's memory.
+  Result<size_t> some_into(MutableBytes into);
+  // What is buffered, in place, valid until the next call; and taking `bytes` of it.
+  Bytes peek() const { return {buffer_.get() + begin_, end_ - begin_}; }
+  void consume(size_t bytes) {
+    begin_ += bytes;
+    position_ += bytes;
+  }
+  // Asks the source once for more behind what is buffered (there must be room); 0 is the end.
+  Result<size_t> top_up();
+  bool source_ready() { return source_.ready(); }
   // True if no byte is left; blocks until that is known.
   Result<bool> at_end();
   // Bytes that can be read without asking the source.

@@ -1,0 +1,185 @@
+#include "libproto/frames.h"
+
+#include <chrono>
+
+#include "libproto/limits.h"
+
+namespace ocsync::proto {
+namespace {
+
+constexpr uint32_t kCodeOffset = 7;
+constexpr size_t kHeader = 4;
+
+int64_t now_ms() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+}
+
+}  // namespace
+
+// --- reading --------------------------------------------------------------------------------------------------------
+
+// A buffer no larger than what messages need: payloads of data frames then go past it, straight to the caller.
+constexpr size_t kRawBuffer = 8 * 1024;
+static_assert(kRawBuffer >= kHeader + kMaxTextMessage);
+
+DemuxSource::DemuxSource(ByteSource& raw, OnMessage on_message)
+    : raw_(raw, kRawBuffer), on_message_(std::move(on_message)) {}
+
+Result<size_t> DemuxSource::read_some(MutableBytes into) {
+  if (into.empty()) return size_t{0};
+  if (pending_) return fail(*pending_);
+  if (TRY(find_data(true)) == Found::kEnd) return size_t{0};
+  switch (mode_) {
+    case Mode::kByteByByte:
+      return raw_.some_into(into.first(1));
+    case Mode::kFreely:
+      return raw_.some_into(into);
+    case Mode::kFrames:
+      break;
+  }
+  const size_t got = TRY(raw_.some_into(into.first(std::min<size_t>(into.size(), left_))));
+  if (got == 0) return fail(Fault::kStream, "unexpected end of stream inside a frame");
+  left_ -= static_cast<uint32_t>(got);
+  return got;
+}
+
+bool DemuxSource::ready() {
+  if (pending_) return true;
+  const Result<Found> found = find_data(false);
+  if (!found) pending_ = found.error();
+  return !found || *found == Found::kEnd || (*found == Found::kData && raw_.ready());
+}
+
+// Goes on to the next byte of data, delivering the messages in between. Without `wait` only as far as the source can
+// answer at once.
+Result<DemuxSource::Found> DemuxSource::find_data(bool wait) {
+  // A listener may change the mode; what follows a message is then no header.
+  while (mode_ == Mode::kFrames && left_ == 0) {
+    if (!TRY(have(1, wait))) {
+      // An end between two frames is an end of the data.
+      return at_end_ ? Found::kEnd : Found::kNothingYet;
+    }
+    if (!TRY(have(kHeader, wait))) return Found::kNothingYet;
+    const auto header = load_le<uint32_t>(raw_.peek().data());
+    const uint32_t bytes = header & kMaxFrame;
+    const uint32_t tag = header >> 24;
+    if (tag < kCodeOffset || tag >= 0x80)
+      return fail(Fault::kStream, "unexpected tag " + std::to_string(int64_t{tag} - kCodeOffset));
+    if (tag == kCodeOffset) {
+      raw_.consume(kHeader);
+      left_ = bytes;  // an empty data frame is a keep-alive
+      continue;
+    }
+    const auto code = static_cast<uint8_t>(tag - kCodeOffset);
+    TRY(check_message_header(code, bytes));
+    if (!TRY(have(kHeader + bytes, wait))) return Found::kNothingYet;
+    const Message message = TRY(parse_message(code, raw_.peek().subspan(kHeader, bytes)));
+    raw_.consume(kHeader + bytes);
+    TRY(on_message_(message));
+  }
+  return Found::kData;
+}
+
+// Whether `bytes` are buffered, after asking the source for them. An end before that is a failure unless nothing at all
+// was there, which at_end_ tells.
+Result<bool> DemuxSource::have(size_t bytes, bool wait) {
+  while (raw_.buffered() < bytes) {
+    if (!wait && !raw_.source_ready()) return false;
+    if (TRY(raw_.top_up()) > 0) continue;
+    if (raw_.buffered() > 0) return fail(Fault::kStream, "unexpected end of stream inside a frame");
+    at_end_ = true;
+    return false;
+  }
+  return true;
+}
+
+uint64_t DemuxSource::raw_bytes() const { return raw_.position(); }
+
+// --- writing --------------------------------------------------------------------------------------------------------
+
+MuxSink::MuxSink(ByteSink& raw, size_t buffer_bytes)
+    : raw_(raw), limit_(std::clamp<size_t>(buffer_bytes, 1, kMaxDataFrameSent)), last_write_ms_(now_ms()) {
+  data_.resize(kHeader + limit_);
+}
+
+void MuxSink::enable() {
+  was_enabled_ = true;
+  enabled_ = true;
+}
+
+Status MuxSink::disable() {
+  TRY(flush());
+  enabled_ = false;
+  return {};
+}
+
+// One write for header and payload. Writing large pieces without copying them would cost a second system call for each
+// four-byte header, which is dearer than copying 64 KiB.
+Status MuxSink::write(Bytes bytes) {
+  const std::lock_guard lock(writing_);
+  if (!enabled_) return write_raw_locked(bytes);
+  while (!bytes.empty()) {
+    if (used_ == limit_) TRY(send_locked());
+    const size_t count = std::min(bytes.size(), limit_ - used_);
+    std::memcpy(data_.data() + kHeader + used_, bytes.data(), count);
+    used_ += count;
+    bytes = bytes.subspan(count);
+  }
+  return {};
+}
+
+Status MuxSink::flush() {
+  const std::lock_guard lock(writing_);
+  if (enabled_) TRY(send_locked());
+  return raw_.flush();
+}
+
+bool MuxSink::post(const Message& message) {
+  if (!was_enabled_) return false;
+  const std::lock_guard lock(posting_);
+  append_frame(message, posted_);
+  return true;
+}
+
+Status MuxSink::keep_alive(int64_t lull_ms) {
+  // Whoever holds the lock is writing, so the far side hears from us anyway.
+  const std::unique_lock lock(writing_, std::try_to_lock);
+  if (!lock || !enabled_ || used_ > 0 || now_ms() - last_write_ms_ < lull_ms) return {};
+  TRY(take_posted_locked());
+  if (now_ms() - last_write_ms_ >= lull_ms) {
+    std::byte header[kHeader];
+    store_le(header, kCodeOffset << 24);
+    TRY(write_raw_locked(header));
+  }
+  return raw_.flush();
+}
+
+// Messages overtake data that waits, never a frame that has begun.
+Status MuxSink::send_locked() {
+  TRY(take_posted_locked());
+  if (used_ == 0) return {};
+  store_le(data_.data(), static_cast<uint32_t>(used_) | kCodeOffset << 24);
+  const Bytes frame(data_.data(), kHeader + used_);
+  used_ = 0;
+  return write_raw_locked(frame);
+}
+
+Status MuxSink::take_posted_locked() {
+  {
+    const std::lock_guard lock(posting_);
+    if (posted_.empty()) return {};
+    sending_.swap(posted_);
+  }
+  const Status written = write_raw_locked(sending_);
+  sending_.clear();
+  return written;
+}
+
+Status MuxSink::write_raw_locked(Bytes bytes) {
+  TRY(raw_.write(bytes));
+  last_write_ms_ = now_ms();
+  return {};
+}
+
+}  // namespace ocsync::proto
