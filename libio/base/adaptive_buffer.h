@@ -1,0 +1,33 @@
+// How large a buffer this file deserves, from its size and from what reading or writing it showed so far.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace ocsync {
+
+// A size that starts from what is known and follows what happens; it holds no memory. Small files get by with little
+// memory, a MiB needs at most four calls, 100 KiB at most two, and a long file ends up with a MiB a call.
+class AdaptiveBuffer {
+ public:
+  static constexpr size_t kSizes[] = {4 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024};
+
+  // `file_bytes`: nothing if nobody knows, as for a pipe.
+  explicit AdaptiveBuffer(std::optional<uint64_t> file_bytes);
+
+  // What to use for the next call.
+  size_t bytes() const { return kSizes[step_]; }
+  // A call moved that much. A full one leads to a larger size where the file's size does not speak against it, several
+  // short ones in a row to a smaller size.
+  void moved(size_t bytes);
+
+ private:
+  uint64_t expected_;  // bytes of the file; 0 if nobody knows
+  size_t first_step_;
+  size_t step_;
+  uint64_t moved_ = 0;
+  int short_calls_ = 0;
+};
+
+}  // namespace ocsync
