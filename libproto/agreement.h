@@ -38,8 +38,8 @@ struct Agreement {
 
   // Facts by compatibility flag.
   bool incremental = false;          // sub-lists travel while files are transferred
-  bool symlink_times = false;
-  bool symlink_iconv = false;
+  bool symlink_times = false;        // the far side sets times of symlinks (a sender itemizes them then)
+  bool symlink_iconv = false;        // the far side converts symlink targets
   bool safe_list_end = false;        // io_error may stand at the end of a list
   bool xattr_shortcut = false;       // local hard links carry no xattr part
   bool inplace_partial = false;

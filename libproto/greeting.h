@@ -66,7 +66,7 @@ std::string_view compression_name(Compression compression);
 struct HandshakeWishes {
   int max_version = kNewestVersion;       // --protocol lowers it
   std::optional<int> far_version;         // a daemon greeting has told it already: no version integers travel
-  bool incremental = false;               // 2.4 of the specification: this side would
+  bool incremental = false;               // this side would: recursing, and nothing needs the whole list first
   bool symlink_times = true;              // this machine can set times of symlinks
   bool symlink_iconv = true;              // this machine has iconv
   std::string far_capabilities;           // server: what followed the client's letter e
@@ -89,6 +89,7 @@ struct HandshakeWishes {
   bool fuzzy = false;                     // 29
   int basis_dirs = 0;                     // more than one: 29
   bool basis_with_inplace = false;        // 29
+  std::string basis_option = "--compare-dest";  // as it is named in a refusal
   bool prune_empty_dirs = false;          // 29
   bool crtimes = false;                   // compatibility flag 7
 };
