@@ -15,6 +15,18 @@
 
 namespace ocsync::proto {
 
+// The type bits of a mode, as on every Unix.
+inline constexpr uint32_t kTypeMask = 0170000;
+inline constexpr uint32_t kTypeFifo = 0010000;
+inline constexpr uint32_t kTypeChar = 0020000;
+inline constexpr uint32_t kTypeDir = 0040000;
+inline constexpr uint32_t kTypeBlock = 0060000;
+inline constexpr uint32_t kTypeRegular = 0100000;
+inline constexpr uint32_t kTypeSymlink = 0120000;
+inline constexpr uint32_t kTypeSocket = 0140000;
+constexpr bool is_device(uint32_t mode) { return (mode & kTypeMask) == kTypeChar || (mode & kTypeMask) == kTypeBlock; }
+constexpr bool is_special(uint32_t mode) { return (mode & kTypeMask) == kTypeFifo || (mode & kTypeMask) == kTypeSocket; }
+
 // Which optional fields travel, as both ends know from the options.
 struct EntryFields {
   bool uid = false, gid = false;
@@ -56,7 +68,8 @@ struct WireEntry {
   Digest checksum;
   bool top_dir = false;      // flag bit 0 of a directory
   bool no_content = false;   // flag bit 8 of a directory (30 and later)
-  uint8_t shared_prefix = 0; // l1 of the encoding: bytes shared with the entry before (decoder fills it; see 6.10)
+  uint8_t shared_prefix = 0; // bytes the encoding shares with the entry before (decoder fills it; below 30 the
+                             // receiving side tells by it which directories have content)
 };
 
 // What stands for the next entry.
@@ -67,8 +80,9 @@ struct ListEnd {
 class EntryEncoder {
  public:
   EntryEncoder(const Agreement& agreed, const EntryFields& fields);
-  // Writes fields 1 to 17; ACLs and xattrs follow separately (meta_wire). For kAbbreviated, `entry` still holds all
-  // values, since later entries are encoded against them.
+  // Writes all fields but ACLs and xattrs, which follow separately (meta_wire). For kAbbreviated, `entry` still holds
+  // all values, since later entries are encoded against them. What cannot travel (a name that is empty or too long, a
+  // symlink without target) fails with kPartial and leaves no trace: skip it.
   Status encode(const WireEntry& entry, Writer& out);
   // `io_error` is told only where the agreement has room for it (see docs); returns whether it was.
   Result<bool> encode_end(int32_t io_error, Writer& out);
@@ -81,8 +95,9 @@ class EntryEncoder {
     uint32_t uid = 0, gid = 0, rdev_major = 0;
     uint32_t rdev27 = 0;
     int64_t dev = -1;
-    bool first = true;
   };
+  uint32_t flags_for(const WireEntry& entry) const;
+  void remember(const WireEntry& entry);
   const Agreement& agreed_;
   EntryFields fields_;
   Previous previous_;
@@ -95,7 +110,9 @@ class EntryDecoder {
   using FindLeader = std::function<Result<const WireEntry*>(int32_t transmit_index)>;
   EntryDecoder(const Agreement& agreed, const EntryFields& fields);
   // Fills `entry` and returns nothing, or returns the end of the list. `list_start` is the transmit index of the
-  // current list's first entry, `count` how many were decoded so far.
+  // current list's first entry, `count` how many were decoded so far. The name has no empty, "." or ".." component,
+  // except that "." may be the whole or the last one; ACLs and xattrs have not been read yet. Nothing can be decoded
+  // after a failure.
   Result<std::optional<ListEnd>> decode(Reader& in, WireEntry& entry, int32_t list_start, int32_t count,
                                         const FindLeader& leader);
 
@@ -108,9 +125,20 @@ class EntryDecoder {
     uint32_t rdev27 = 0;
     int64_t dev = -1;
   };
+  Result<std::optional<ListEnd>> read_flags(Reader& in, uint32_t& flags);
+  Status read_name(Reader& in, uint32_t flags, WireEntry& entry);
+  Status read_abbreviated(WireEntry& entry, int32_t list_start, const FindLeader& leader);
+  Status read_fields(Reader& in, uint32_t flags, WireEntry& entry);
+  Status read_device(Reader& in, uint32_t flags, WireEntry& entry);
+  Status read_target(Reader& in, WireEntry& entry);
+
   const Agreement& agreed_;
   EntryFields fields_;
   Previous previous_;
 };
+
+// Brings a name that came from outside (from the wire, or out of a conversion) into the form that decode() promises, or
+// refuses it (Fault::kUnsupported). `absolute`: a leading slash may stay.
+Status clean_name(std::string& name, bool absolute);
 
 }  // namespace ocsync::proto

@@ -55,6 +55,7 @@ class AclEncoder {
  private:
   struct Cache {
     std::unordered_map<std::string, int32_t> numbers;  // by literal form without names
+    int32_t next = 0;
     size_t bytes = 0;
   };
   Cache caches_[2];
