@@ -4,11 +4,15 @@
 // cannot lead it elsewhere. Longer paths go through beneath(), which refuses to leave this directory.
 //
 // Owns its descriptor; movable; all const members may be called from several threads at once. Failures carry errno.
+// A directory that may only be searched opens all the same; then list() fails with EACCES. Opening content never blocks
+// (a fifo without a partner is opened or refused at once) and the open_* calls do not check the type: ask info().
 #pragma once
 
+#include <dirent.h>
+
 #include <cstdint>
-#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +44,15 @@ class Dir {
   // if root or the effective user owns it, unless insecure_links; a refusal names the component and its owner.
   static Result<Dir> open_trusted(const std::string& path, bool insecure_links = false);
   static Result<Dir> current();
+  // The directory of the last component of an operator's path, by the same rule, and that component (which may not exist,
+  // and is "." when the path ends in a slash, "." or "..").
+  struct Place;
+  static Result<Place> trusted_parent(const std::string& path, bool insecure_links = false);
+  // A file the operator named (password file, filter file, log, batch), by the same rule. All but kRead create it with
+  // `mode`; kReplace empties it, kAppend writes at its end, kUpdate also reads.
+  enum class Use : uint8_t { kRead, kReplace, kAppend, kUpdate };
+  static Result<File> open_trusted_file(const std::string& path, Use use, uint32_t mode = 0600,
+                                        bool insecure_links = false);
 
   Result<Dir> child(Leaf name) const;           // fails on a symlink (ENOTDIR or ELOOP)
   Result<Dir> child_following(Leaf name) const;  // follows a symlink; only for -k/-L sources, which say so
@@ -54,6 +67,7 @@ class Dir {
   Result<FileInfo> self() const;
   Result<FileInfo> info(Leaf name) const;            // describes a symlink, never its target
   Result<FileInfo> info_following(Leaf name) const;  // describes the target
+  Result<FileInfo> info_with_btime(Leaf name) const;  // costs a little more than info()
   // Information on many children of one directory; result i belongs to names[i].
   std::vector<Result<FileInfo>> info_batch(std::span<const Leaf> names) const;
 
@@ -85,6 +99,12 @@ class Dir {
  private:
   explicit Dir(Fd fd) : fd_(std::move(fd)) {}
   Fd fd_;
+  mutable bool listed_ = false;  // our own reading position was used; accessed atomically
+};
+
+struct Dir::Place {
+  Dir dir;
+  std::string leaf;
 };
 
 }  // namespace ocsync::io

@@ -1,0 +1,386 @@
+// Operations of a held directory, and the two ways of resolving a longer path.
+#include "libio/os/dir.h"
+
+#include <linux/openat2.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "libio/os/sys.h"
+
+namespace ocsync::io {
+namespace {
+
+// As many as the kernel and rsync allow.
+constexpr int kMaxLinkHops = 40;
+// Where most directories fit into one call; larger ones gain nothing measurable beyond it.
+constexpr size_t kListBytes = 128 * 1024;
+
+constexpr int kOpenDir = O_RDONLY | O_DIRECTORY;
+constexpr int kPassThrough = O_PATH | O_DIRECTORY;
+
+// Content may only be read or written after a look at what was opened; a fifo planted meanwhile must not block us, nor
+// a terminal become ours.
+constexpr int kCareful = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+// A directory that may be searched but not read is still good for everything except listing.
+template <class Open>
+Result<Fd> open_dir(Open&& open) {
+  Result<Fd> fd = open(kOpenDir);
+  if (!fd && fd.error().sys == EACCES)
+    if (Result<Fd> path_only = open(kPassThrough)) return path_only;
+  return fd;
+}
+Result<Fd> open_dir_at(int dir, const char* name, int extra_flags) {
+  return open_dir([&](int flags) { return sys::open_at(dir, name, flags | extra_flags); });
+}
+
+// Hands out the components of a path one by one; a followed link's target is put in front of what is left.
+class Components {
+ public:
+  explicit Components(std::string path) : rest_(std::move(path)) {}
+  bool next(std::string& component) {
+    at_ = rest_.find_first_not_of('/', at_);
+    if (at_ == rest_.npos) return false;
+    const size_t end = std::min(rest_.find('/', at_), rest_.size());
+    component.assign(rest_, at_, end - at_);
+    at_ = end;
+    return true;
+  }
+  // Nothing but the component handed out last: not even a slash behind it.
+  bool at_last() const { return at_ >= rest_.size(); }
+  bool absolute() const { return !rest_.empty() && rest_.front() == '/'; }
+  void follow(const std::string& target) {
+    rest_ = target + rest_.substr(std::min(at_, rest_.size()));
+    at_ = 0;
+  }
+
+ private:
+  std::string rest_;
+  size_t at_ = 0;
+};
+
+// The same answer as openat2(RESOLVE_BENEATH), for kernels without it and for paths too long for one call. Only the
+// identities of the directories passed are kept, so that depth costs no descriptors; ".." must lead to the one we came
+// from, whatever was moved meanwhile.
+Result<Fd> walk_beneath(int start, const std::string& relative, bool follow_links) {
+  struct Identity {
+    uint64_t dev, ino;
+  };
+  Components path(relative);
+  if (path.absolute()) return fail(Error(EXDEV));
+  std::vector<Identity> passed;
+  Fd at;
+  const auto here = [&] { return at.valid() ? at.get() : start; };
+  int hops = 0;
+  std::string name;
+  while (path.next(name)) {
+    if (name == ".") continue;
+    if (name == "..") {
+      if (passed.empty()) return fail(Error(EXDEV));
+      passed.pop_back();
+      if (passed.empty()) {
+        at.close();
+        continue;
+      }
+      at = TRY(sys::open_at(here(), "..", kPassThrough));
+      const FileInfo info = TRY(sys::stat_fd(at.get()));
+      if (info.dev != passed.back().dev || info.ino != passed.back().ino) return fail(Error(EXDEV));
+      continue;
+    }
+    Result<Fd> next = sys::open_at(here(), name.c_str(), kPassThrough | O_NOFOLLOW);
+    if (next) {
+      const FileInfo info = TRY(sys::stat_fd(next->get()));
+      passed.push_back({info.dev, info.ino});
+      at = *std::move(next);
+      continue;
+    }
+    if (next.error().sys != ENOTDIR) return next;
+    const Result<std::string> target = sys::read_link(here(), name.c_str());
+    if (!target) return fail(Error(target.error().sys == EINVAL ? ENOTDIR : target.error().sys));
+    if (!follow_links || ++hops > kMaxLinkHops) return fail(Error(ELOOP));
+    if (target->starts_with('/')) return fail(Error(EXDEV));
+    path.follow(*target);
+  }
+  return open_dir_at(here(), ".", 0);
+}
+
+Result<Fd> open_beneath(int dir, const std::string& relative, bool follow_links) {
+  if (relative.empty()) return open_dir_at(dir, ".", 0);
+  // An embedded NUL would silently name another directory.
+  if (relative.find('\0') != relative.npos) return fail(Error(EINVAL));
+  const uint64_t resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (follow_links ? 0 : RESOLVE_NO_SYMLINKS);
+  Result<Fd> fd = open_dir([&](int flags) { return sys::open_resolved(dir, relative.c_str(), flags, resolve); });
+  if (fd) return fd;
+  switch (fd.error().sys) {
+    case ENOSYS:
+    case EPERM:         // some sandboxes
+    case EAGAIN:        // something was renamed during a ".."
+    case ENAMETOOLONG:  // as a whole; each component may still do
+      return walk_beneath(dir, relative, follow_links);
+    default: return fd;
+  }
+}
+
+// Walks a path that the operator chose: a link is followed only if root or we own it. Every object is opened before it
+// is judged, so what is judged is what is used.
+class TrustedWalk {
+ public:
+  TrustedWalk(const std::string& path, bool any_owner) : path_(path), any_owner_(any_owner), shown_(path) {}
+
+  // To the end of the path, which must be a directory.
+  Result<Fd> directory() {
+    TRY(begin());
+    while (path_.next(name_)) TRY(descend());
+    return open_dir_at(at_.get(), ".", 0);
+  }
+
+  // To the directory of the last component, which is left in `leaf` ("." if the path ends in a slash, "." or "..").
+  Result<Fd> parent(std::string& leaf) {
+    TRY(begin());
+    while (path_.next(name_)) {
+      if (path_.at_last() && name_ != "." && name_ != "..") {
+        leaf = name_;
+        return std::move(at_);
+      }
+      TRY(descend());
+    }
+    leaf = ".";
+    return std::move(at_);
+  }
+
+  // Opens what the path names with these flags.
+  Result<Fd> file(int flags, uint32_t mode) {
+    TRY(begin());
+    while (path_.next(name_)) {
+      if (!path_.at_last()) {
+        TRY(descend());
+        continue;
+      }
+      Result<Fd> opened = sys::open_at(at_.get(), name_.c_str(), flags | O_NOFOLLOW, mode);
+      if (opened || opened.error().sys != ELOOP) return opened;
+      const Result<bool> magic = follow();
+      if (!magic) return fail(magic.error());
+      if (*magic) return sys::open_at(at_.get(), name_.c_str(), flags, mode);
+    }
+    return sys::open_at(at_.get(), ".", flags, mode);
+  }
+
+ private:
+  Status begin() {
+    at_ = TRY(sys::open_at(AT_FDCWD, path_.absolute() ? "/" : ".", kPassThrough));
+    return {};
+  }
+
+  Status descend() {
+    Result<Fd> next = sys::open_at(at_.get(), name_.c_str(), kPassThrough | O_NOFOLLOW);
+    if (!next && next.error().sys == ENOTDIR) {
+      const bool magic = TRY(follow());
+      if (!magic) return {};
+      next = sys::open_at(at_.get(), name_.c_str(), kPassThrough);
+    }
+    at_ = TRY(std::move(next));
+    return {};
+  }
+
+  // Puts the target of the link name_ in front of what is left. True instead if it is one of the links below
+  // /proc/PID/fd, which are our own descriptors and lead to them better than their text does (a pipe has no path).
+  Result<bool> follow() {
+    const Fd link = TRY(sys::open_at(at_.get(), name_.c_str(), O_PATH | O_NOFOLLOW));
+    const FileInfo info = TRY(sys::stat_fd(link.get()));
+    if (!info.is_symlink()) return fail(Error(ENOTDIR));
+    if (!any_owner_ && info.uid != 0 && info.uid != ::geteuid())
+      return fail(Fault::kSystem,
+                  "refusing to follow the symlink \"" + name_ + "\" in \"" + shown_ + "\": it belongs to user " +
+                      std::to_string(info.uid),
+                  ELOOP);
+    if (++hops_ > kMaxLinkHops) return fail(Error(ELOOP));
+    const std::string target = TRY(sys::read_link(link.get(), ""));
+    if (name_.find_first_not_of("0123456789") == name_.npos && on_proc(at_.get())) return true;
+    path_.follow(target);
+    if (target.starts_with('/')) at_ = TRY(sys::open_at(AT_FDCWD, "/", kPassThrough));
+    return false;
+  }
+
+  static bool on_proc(int fd) { return sys::file_system_kind(fd) == sys::kProcFileSystem; }
+
+  Components path_;
+  bool any_owner_;
+  const std::string& shown_;
+  Fd at_;
+  std::string name_;
+  int hops_ = 0;
+};
+
+Status check_path(const std::string& path) {
+  if (path.empty()) return fail(Error(ENOENT));
+  if (path.find('\0') != path.npos) return fail(Error(EINVAL));
+  return {};
+}
+
+}  // namespace
+
+Result<Dir> Dir::open_trusted(const std::string& path, bool insecure_links) {
+  TRY(check_path(path));
+  // Most paths hold no link at all, and then one call will do.
+  Result<Fd> direct = open_dir([&](int flags) {
+    return insecure_links ? sys::open_at(AT_FDCWD, path.c_str(), flags)
+                          : sys::open_resolved(AT_FDCWD, path.c_str(), flags, RESOLVE_NO_SYMLINKS);
+  });
+  if (direct) return Dir(*std::move(direct));
+  switch (direct.error().sys) {
+    case ELOOP:
+      if (insecure_links) return fail(direct.error());
+      break;
+    case ENAMETOOLONG:
+    case ENOSYS:
+    case EPERM: break;
+    default: return fail(direct.error());
+  }
+  return Dir(TRY(TrustedWalk(path, insecure_links).directory()));
+}
+
+Result<Dir::Place> Dir::trusted_parent(const std::string& path, bool insecure_links) {
+  TRY(check_path(path));
+  Place place;
+  const Fd parent = TRY(TrustedWalk(path, insecure_links).parent(place.leaf));
+  place.dir = Dir(TRY(open_dir_at(parent.get(), ".", 0)));
+  return place;
+}
+
+Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t mode, bool insecure_links) {
+  TRY(check_path(path));
+  int flags = O_NOCTTY;
+  switch (use) {
+    case Use::kRead: flags |= O_RDONLY; break;
+    case Use::kReplace: flags |= O_WRONLY | O_CREAT | O_TRUNC; break;
+    case Use::kAppend: flags |= O_WRONLY | O_CREAT | O_APPEND; break;
+    case Use::kUpdate: flags |= O_RDWR | O_CREAT; break;
+  }
+  return File(TRY(TrustedWalk(path, insecure_links).file(flags, mode)));
+}
+
+Result<Dir> Dir::current() { return Dir(TRY(open_dir_at(AT_FDCWD, ".", 0))); }
+Result<Dir> Dir::child(Leaf name) const { return Dir(TRY(open_dir_at(fd(), name.c_str(), O_NOFOLLOW))); }
+Result<Dir> Dir::child_following(Leaf name) const { return Dir(TRY(open_dir_at(fd(), name.c_str(), 0))); }
+Result<Dir> Dir::beneath(const std::string& relative) const { return Dir(TRY(open_beneath(fd(), relative, true))); }
+Result<Dir> Dir::beneath_nofollow(const std::string& relative) const {
+  return Dir(TRY(open_beneath(fd(), relative, false)));
+}
+
+Result<Dir> Dir::duplicate() const {
+  Dir copy(TRY(sys::duplicate(fd())));
+  // Both share one reading position now, so neither may list with it.
+  std::atomic_ref(listed_).store(true);
+  copy.listed_ = true;
+  return copy;
+}
+
+Result<DirListing> Dir::list() const {
+  // The first listing uses our own descriptor, whose position is still at the start; others must not disturb it.
+  Fd again;
+  int from = fd();
+  if (std::atomic_ref(listed_).exchange(true)) {
+    again = TRY(sys::open_at(fd(), ".", kOpenDir));
+    from = again.get();
+  }
+  thread_local std::unique_ptr<std::byte[]> buffer;
+  if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(kListBytes);
+
+  DirListing listing;
+  for (;;) {
+    Result<size_t> got = sys::list_dir(from, {buffer.get(), kListBytes});
+    if (!got && got.error().sys == EBADF && !again.valid()) {
+      // Opened for searching only; reading may have been allowed since.
+      again = TRY(sys::open_at(fd(), ".", kOpenDir));
+      from = again.get();
+      continue;
+    }
+    const size_t bytes = TRY(std::move(got));
+    if (bytes == 0) break;
+    for (size_t at = 0; at < bytes;) {
+      const std::byte* record = buffer.get() + at;
+      at += load_le<uint16_t>(record + offsetof(dirent64, d_reclen));
+      const char* name = reinterpret_cast<const char*>(record + offsetof(dirent64, d_name));
+      if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'))) continue;
+      // d_ino, d_off, d_reclen, d_type, d_name: unaligned reads, as records are only 8-byte aligned by custom.
+      listing.entries.push_back({.name_offset = static_cast<uint32_t>(listing.names.size()),
+                                 .type = load_le<uint8_t>(record + offsetof(dirent64, d_type)),
+                                 .ino = load_le<uint64_t>(record + offsetof(dirent64, d_ino))});
+      listing.names.append(name, std::strlen(name) + 1);
+      if (listing.names.size() > UINT32_MAX - NAME_MAX - 1) return fail(Error(EOVERFLOW));
+    }
+  }
+  return listing;
+}
+
+Result<FileInfo> Dir::self() const { return sys::stat_fd(fd()); }
+Result<FileInfo> Dir::info(Leaf name) const { return sys::stat_at(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW); }
+Result<FileInfo> Dir::info_following(Leaf name) const { return sys::stat_at(fd(), name.c_str(), 0); }
+Result<FileInfo> Dir::info_with_btime(Leaf name) const {
+  return sys::stat_with_birth(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW);
+}
+
+std::vector<Result<FileInfo>> Dir::info_batch(std::span<const Leaf> names) const {
+  std::vector<Result<FileInfo>> all;
+  all.reserve(names.size());
+  for (const Leaf name : names) all.push_back(info(name));
+  return all;
+}
+
+Result<File> Dir::open_read(Leaf name, bool no_atime) const {
+  Result<Fd> fd_or = sys::open_at(fd(), name.c_str(), O_RDONLY | kCareful | (no_atime ? O_NOATIME : 0));
+  // Only the owner may leave the access time alone.
+  if (!fd_or && no_atime && fd_or.error().sys == EPERM) fd_or = sys::open_at(fd(), name.c_str(), O_RDONLY | kCareful);
+  return File(TRY(std::move(fd_or)));
+}
+Result<File> Dir::open_read_following(Leaf name) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), (O_RDONLY | kCareful) & ~O_NOFOLLOW)));
+}
+Result<File> Dir::open_write(Leaf name) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), O_WRONLY | kCareful)));
+}
+Result<File> Dir::open_update(Leaf name) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), O_RDWR | kCareful)));
+}
+Result<File> Dir::create(Leaf name, uint32_t mode) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | kCareful, mode)));
+}
+Result<File> Dir::open_path(Leaf name) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), O_PATH | O_NOFOLLOW)));
+}
+
+Status Dir::make_dir(Leaf name, uint32_t mode) const { return sys::make_dir(fd(), name.c_str(), mode); }
+Status Dir::make_symlink(const std::string& target, Leaf name) const {
+  if (target.find('\0') != target.npos) return fail(Error(EINVAL));
+  return sys::make_symlink(target.c_str(), fd(), name.c_str());
+}
+Status Dir::make_node(Leaf name, uint32_t mode, uint64_t rdev) const {
+  return sys::make_node(fd(), name.c_str(), mode, rdev);
+}
+Status Dir::hard_link(Leaf from, const Dir& to_dir, Leaf to) const {
+  return sys::link_at(fd(), from.c_str(), to_dir.fd(), to.c_str(), 0);
+}
+Result<std::string> Dir::read_link(Leaf name) const { return sys::read_link(fd(), name.c_str()); }
+Status Dir::rename(Leaf from, const Dir& to_dir, Leaf to) const {
+  return sys::rename_at(fd(), from.c_str(), to_dir.fd(), to.c_str(), 0);
+}
+Status Dir::unlink(Leaf name) const { return sys::unlink_at(fd(), name.c_str(), 0); }
+Status Dir::remove_dir(Leaf name) const { return sys::unlink_at(fd(), name.c_str(), AT_REMOVEDIR); }
+
+Status Dir::set_mode(Leaf name, uint32_t permissions) const {
+  return sys::change_mode_at(fd(), name.c_str(), permissions);
+}
+Status Dir::set_owner(Leaf name, uint32_t uid, uint32_t gid) const {
+  return sys::change_owner_at(fd(), name.c_str(), uid, gid);
+}
+Status Dir::set_times(Leaf name, std::optional<FileTime> atime, FileTime mtime) const {
+  return sys::change_times_at(fd(), name.c_str(), atime, mtime);
+}
+Status Dir::set_self_mode(uint32_t permissions) const { return sys::change_mode(fd(), permissions); }
+Status Dir::set_self_owner(uint32_t uid, uint32_t gid) const { return sys::change_owner(fd(), uid, gid); }
+Status Dir::set_self_times(std::optional<FileTime> atime, FileTime mtime) const {
+  return sys::change_times(fd(), atime, mtime);
+}
+
+}  // namespace ocsync::io

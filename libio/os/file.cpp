@@ -1,0 +1,73 @@
+// Positioned reads and writes on an open file.
+#include "libio/os/file.h"
+
+#include "libio/os/sys.h"
+
+namespace ocsync::io {
+
+Result<FileInfo> File::info() const { return sys::stat_fd(fd()); }
+
+Result<size_t> File::read_at(MutableBytes into, uint64_t offset) const { return sys::read_at(fd(), into, offset); }
+
+Result<size_t> File::read_full_at(MutableBytes into, uint64_t offset) const {
+  size_t done = 0;
+  while (done < into.size()) {
+    const size_t n = TRY(sys::read_at(fd(), into.subspan(done), offset + done));
+    if (n == 0) break;
+    done += n;
+  }
+  return done;
+}
+
+Status File::write_at(Bytes bytes, uint64_t offset) const {
+  while (!bytes.empty()) {
+    const size_t n = TRY(sys::write_at(fd(), bytes, offset));
+    if (n == 0) return fail(Error(ENOSPC));  // no kernel does this for a regular file; never loop on it
+    bytes = bytes.subspan(n);
+    offset += n;
+  }
+  return {};
+}
+
+Status File::truncate(uint64_t bytes) const { return sys::truncate(fd(), bytes); }
+
+Status File::preallocate(uint64_t bytes) const {
+  if (bytes == 0) return {};
+  Status done = sys::allocate(fd(), FALLOC_FL_KEEP_SIZE, 0, bytes);
+  if (!done && (done.error().sys == EOPNOTSUPP || done.error().sys == ENOSYS))
+    return fail(Fault::kUnsupported, "", done.error().sys);
+  return done;
+}
+
+Status File::punch_hole(uint64_t offset, uint64_t bytes) const {
+  if (bytes == 0) return {};
+  Status done = sys::allocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+  if (!done && (done.error().sys == EOPNOTSUPP || done.error().sys == ENOSYS))
+    return fail(Fault::kUnsupported, "", done.error().sys);
+  return done;
+}
+
+Result<std::optional<File::Extent>> File::next_data(uint64_t offset, uint64_t size) const {
+  if (offset >= size) return std::optional<Extent>();
+  const Result<uint64_t> begin = sys::seek(fd(), static_cast<int64_t>(offset), SEEK_DATA);
+  if (!begin) {
+    if (begin.error().sys == ENXIO) return std::optional<Extent>();
+    if (begin.error().sys == EINVAL || begin.error().sys == EOPNOTSUPP) return Extent{offset, size};
+    return fail(begin.error());
+  }
+  if (*begin >= size) return std::optional<Extent>();
+  const Result<uint64_t> end = sys::seek(fd(), static_cast<int64_t>(*begin), SEEK_HOLE);
+  return Extent{*begin, end && *end < size && *end > *begin ? *end : size};
+}
+
+Status File::sync() const { return sys::sync(fd()); }
+void File::advise_sequential() const { sys::advise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL); }
+void File::advise_drop(uint64_t offset, uint64_t bytes) const { sys::advise(fd(), offset, bytes, POSIX_FADV_DONTNEED); }
+
+Status File::set_mode(uint32_t permissions) const { return sys::change_mode(fd(), permissions); }
+Status File::set_owner(uint32_t uid, uint32_t gid) const { return sys::change_owner(fd(), uid, gid); }
+Status File::set_times(std::optional<FileTime> atime, FileTime mtime) const {
+  return sys::change_times(fd(), atime, mtime);
+}
+
+}  // namespace ocsync::io
