@@ -24,31 +24,47 @@ struct Activity {
   void touch();
 };
 
+// How a descriptor can be used without being stuck in it. Flags of descriptors that we did not make are left alone, as
+// others (the shell, our parent) share them.
+enum class FdManner : uint8_t {
+  kNonBlocking,  // it never blocks: act, wait only on EAGAIN
+  kNoWait,       // pipes and sockets that may block: each call says that it must not
+  kWaitFirst,    // terminals and the like: wait, then move little
+  kAlways,       // regular files: nothing to wait for
+};
+FdManner fd_manner(int fd);
+
 // Reads from a descriptor it borrows. Blocks in poll() until bytes, the end, a stop (Fault::kInterrupted) or the
-// time-out of `activity` (Fault::kTimeout). Makes the descriptor non-blocking only for sockets and pipes.
+// time-out of `activity` (Fault::kTimeout). Other failures are Fault::kSocket.
 class FdSource final : public ByteSource {
  public:
-  FdSource(int fd, Activity& activity, const Stop& stop) : fd_(fd), activity_(activity), stop_(stop) {}
+  FdSource(int fd, Activity& activity, const Stop& stop);
   Result<size_t> read_some(MutableBytes into) override;
   bool ready() override;
+  // True as soon as read_some() would return at once, false after `ms` without that. A time-out does not count here.
+  Result<bool> ready_within(int ms);
 
  private:
   int fd_;
+  FdManner manner_;
   Activity& activity_;
   const Stop& stop_;
 };
 
-// Writes to a descriptor it borrows; write_v sends many pieces in one call without joining them. A far side that is
-// gone (EPIPE, ECONNRESET) is Fault::kSocket. `bytes_per_second` limits the rate (0: no limit).
+// Writes to a descriptor it borrows; write_v sends many pieces in one call without joining them. Failures, among them a
+// far side that is gone (EPIPE, ECONNRESET), are Fault::kSocket. `bytes_per_second` limits the rate (0: no limit).
 class FdSink final : public ByteSink {
  public:
   FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second = 0);
   Status write(Bytes bytes) override;
   Status write_v(std::span<const Bytes> pieces);
+  // Counts bytes sent by somebody else (--bwlimit covers the process), sleeping if they came too fast.
+  Status pace(uint64_t bytes);
 
  private:
   Status wait_writable();
   int fd_;
+  FdManner manner_;
   Activity& activity_;
   const Stop& stop_;
   uint64_t rate_;
