@@ -1,4 +1,4 @@
-// A blocking queue between threads, bounded or not, that can be closed, also with an error.
+// A blocking queue between threads, bounded or not, that can be closed.
 #pragma once
 
 #include <chrono>

@@ -1,6 +1,7 @@
 #include "libio/base/stream.h"
 
 #include <algorithm>
+#include <cassert>
 #include <condition_variable>
 #include <mutex>
 
@@ -11,6 +12,7 @@ Reader::Reader(ByteSource& source, size_t buffer_bytes)
 
 // Makes at least `at_least` (<= capacity_) bytes available at begin_.
 Status Reader::fill(size_t at_least) {
+  assert(at_least <= capacity_);
   if (capacity_ - begin_ < at_least) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
     end_ -= begin_;
@@ -25,35 +27,25 @@ Status Reader::fill(size_t at_least) {
   return {};
 }
 
-Result<uint8_t> Reader::u8() {
-  if (begin_ == end_) TRY(fill(1));
-  ++position_;
-  return std::to_integer<uint8_t>(buffer_[begin_++]);
-}
-
-Result<Bytes> Reader::view(size_t bytes) {
-  if (end_ - begin_ < bytes) TRY(fill(bytes));
-  const Bytes out(buffer_.get() + begin_, bytes);
-  begin_ += bytes;
-  position_ += bytes;
-  return out;
-}
-
 Result<uint16_t> Reader::u16() { return load_le<uint16_t>(TRY(view(2)).data()); }
 Result<int32_t> Reader::i32() { return load_le<int32_t>(TRY(view(4)).data()); }
 Result<int64_t> Reader::i64() { return load_le<int64_t>(TRY(view(8)).data()); }
 
 Status Reader::exact(MutableBytes into) {
-  const size_t have = std::min(into.size(), buffered());
-  if (have > 0) std::memcpy(into.data(), buffer_.get() + begin_, have);
-  begin_ += have;
-  size_t done = have;
-  while (done < into.size()) {  // the buffer is empty now: read straight into the caller's memory
-    const size_t got = TRY(source_.read_some(into.subspan(done)));
-    if (got == 0) return fail(Fault::kStream, "unexpected end of stream");
-    done += got;
-  }
   position_ += into.size();
+  while (!into.empty()) {
+    size_t got = std::min(into.size(), buffered());
+    if (got > 0) {
+      std::memcpy(into.data(), buffer_.get() + begin_, got);
+      begin_ += got;
+    } else if (into.size() < capacity_) {
+      TRY(fill(1));  // the source may well have more than is wanted now
+    } else {
+      got = TRY(source_.read_some(into));
+      if (got == 0) return fail(Fault::kStream, "unexpected end of stream");
+    }
+    into = into.subspan(got);
+  }
   return {};
 }
 
@@ -111,7 +103,9 @@ Result<bool> Reader::at_end() {
   return end_ == 0;
 }
 
-Writer::Writer(ByteSink& sink, size_t buffer_bytes) : sink_(sink), buffer_(buffer_bytes) {}
+Writer::Writer(ByteSink& sink, size_t buffer_bytes) : sink_(sink), buffer_(buffer_bytes) {
+  assert(buffer_bytes > 0);
+}
 
 Status Writer::bytes(Bytes bytes) {
   position_ += bytes.size();
@@ -136,10 +130,6 @@ Status Writer::flush() {
   return sink_.flush();
 }
 
-Status Writer::u8(uint8_t value) {
-  const std::byte b{value};
-  return bytes(Bytes(&b, 1));
-}
 Status Writer::u16(uint16_t value) {
   std::byte b[2];
   store_le(b, value);

@@ -41,7 +41,11 @@ class Reader {
 
   explicit Reader(ByteSource& source, size_t buffer_bytes = kDefaultBuffer);
 
-  Result<uint8_t> u8();
+  Result<uint8_t> u8() {
+    if (begin_ == end_) [[unlikely]] TRY(fill(1));
+    ++position_;
+    return std::to_integer<uint8_t>(buffer_[begin_++]);
+  }
   Result<uint16_t> u16();
   Result<int32_t> i32();
   Result<int64_t> i64();
@@ -51,8 +55,14 @@ class Reader {
   Status text(std::string& text, size_t bytes);
   // At least one and at most `most` bytes, as a view valid until the next call; an end is Fault::kStream.
   Result<Bytes> some(size_t most);
-  // Exactly `bytes` (at most kDefaultBuffer) as a view valid until the next call.
-  Result<Bytes> view(size_t bytes);
+  // Exactly `bytes` (at most the size of the buffer) as a view valid until the next call.
+  Result<Bytes> view(size_t bytes) {
+    if (end_ - begin_ < bytes) [[unlikely]] TRY(fill(bytes));
+    const Bytes out(buffer_.get() + begin_, bytes);
+    begin_ += bytes;
+    position_ += bytes;
+    return out;
+  }
   Status skip(uint64_t bytes);
   // At least one and at most into.size() bytes, or 0 at the end. What is buffered comes first; otherwise large pieces
   // go straight into the caller's memory.
@@ -91,7 +101,12 @@ class Writer {
  public:
   explicit Writer(ByteSink& sink, size_t buffer_bytes = 32 * 1024);
 
-  Status u8(uint8_t value);
+  Status u8(uint8_t value) {
+    if (used_ == buffer_.size()) [[unlikely]] TRY(drain());
+    buffer_[used_++] = std::byte{value};
+    ++position_;
+    return {};
+  }
   Status u16(uint16_t value);
   Status i32(int32_t value);
   Status i64(int64_t value);
