@@ -172,12 +172,12 @@ __attribute__((target("avx512f,avx512bw,avx512vnni"))) uint32_t weak_sum_vnni(co
     plain = _mm512_dpbusd_epi32(plain, ones8, x);
     weighted = _mm512_dpbusd_epi32(weighted, weights, x);
   }
-  const __m512i second = _mm512_add_epi32(weighted, _mm512_slli_epi32(before, 6));
-  alignas(64) uint32_t a[16], b[16];
+  alignas(64) uint32_t a[16], b[16], c[16];
   _mm512_store_si512(a, plain);
-  _mm512_store_si512(b, second);
+  _mm512_store_si512(b, weighted);
+  _mm512_store_si512(c, before);
   uint32_t s1 = 0, s2 = 0;
-  for (int i = 0; i < 16; ++i) s1 += a[i], s2 += b[i];
+  for (int i = 0; i < 16; ++i) s1 += a[i], s2 += b[i] + 64 * c[i];
   return weak_sum_plain(at + done, bytes - done, s1, s2);
 }
 
