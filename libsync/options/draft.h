@@ -31,7 +31,9 @@ struct Draft : Options {
   int filter_f_count = 0;
   int version_count = 0;
   int itemize_count = 0;
-  bool wants_help = false;
+  std::string print_text;       // not empty: print this and exit with 0
+  int64_t now_wall_s = 0;
+  bool daemon_child = false;
   bool backup_dir_given = false, backup_suffix_given = false, partial_dir_given = false, files_from_given = false;
   bool usermap_given = false, groupmap_given = false, usermap_by_chown = false, groupmap_by_chown = false;
   bool temp_dir_given = false, iconv_given = false, read_batch_given = false, write_batch_given = false;

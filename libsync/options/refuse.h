@@ -23,4 +23,10 @@ class Refusals {
   std::vector<std::string> unmatched_;
 };
 
+struct Draft;
+
+// "The server is configured to refuse --delete" (a daemon), "The server does not support ..." or "This rsync does not
+// support ...", with the letter in brackets if there is one. `name` null: a letter only.
+std::string refusal_text(const char* name, char letter, const Draft& draft);
+
 }  // namespace ocsync::sync
