@@ -454,9 +454,25 @@ Status negotiate(Reader& in, Writer& out, Agreement& agreed, const HandshakeWish
   return settle_algorithms(agreed, wishes, server, std::move(chosen[0]), std::move(chosen[1]));
 }
 
+// Said before anything travels: afterwards the far side may be gone before we come to it.
+Status check_names(const HandshakeWishes& wishes) {
+  const Agreement scratch;
+  if (!open_choice(wishes.checksum_choice)) {
+    const std::string_view choice = wishes.checksum_choice;
+    const size_t comma = choice.find(',');
+    TRY(digest_wish(choice.substr(0, comma), scratch));
+    if (comma != choice.npos) TRY(digest_wish(choice.substr(comma + 1), scratch));
+  }
+  if (!wishes.compress_choice.empty() && !same_word(wishes.compress_choice, "auto") &&
+      !compression_by_name(wishes.compress_choice))
+    return fail(Fault::kUnsupported, "unknown compress name: " + wishes.compress_choice);
+  return {};
+}
+
 }  // namespace
 
 Result<Agreement> handshake_as_client(Reader& in, Writer& out, const HandshakeWishes& wishes) {
+  TRY(check_names(wishes));
   if (!wishes.far_version) {
     TRY(out.i32(wishes.max_version));
     TRY(out.flush());

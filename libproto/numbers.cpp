@@ -44,6 +44,7 @@ std::byte* store_compact(std::byte* at, uint64_t value, int least) {
 std::byte* store_varint(std::byte* at, int32_t value) { return store_compact(at, static_cast<uint32_t>(value), 1); }
 
 std::byte* store_varlong(std::byte* at, int64_t value, int min_bytes) {
+  assert(min_bytes >= 3 && min_bytes <= 8);  // below 3 the first byte cannot tell all lengths
   return store_compact(at, static_cast<uint64_t>(value), min_bytes);
 }
 
@@ -77,7 +78,7 @@ Status write_varlong(int64_t value, int min_bytes, Writer& out) {
 }
 
 Result<int64_t> read_varlong(int min_bytes, Reader& in) {
-  assert(min_bytes >= 1 && min_bytes <= 8);
+  assert(min_bytes >= 3 && min_bytes <= 8);
   const uint8_t first = TRY(in.u8());
   const int extra = extra_bytes(first);
   const int follow = min_bytes - 1 + extra;

@@ -17,7 +17,7 @@ namespace ocsync::proto {
 // 1 to 5 bytes, any 32-bit value.
 Status write_varint(int32_t value, Writer& out);
 Result<int32_t> read_varint(Reader& in);
-// `min_bytes` to 9 bytes, any 64-bit value; 3 is used for lengths and statistics, 4 for times.
+// `min_bytes` (3 to 8) to 9 bytes, any 64-bit value; 3 is used for lengths and statistics, 4 for times.
 Status write_varlong(int64_t value, int min_bytes, Writer& out);
 Result<int64_t> read_varlong(int min_bytes, Reader& in);
 // 4 bytes, or 12 if the value is negative or needs more.
