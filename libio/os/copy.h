@@ -13,6 +13,7 @@ struct CopyOptions {
   bool sparse = false;       // runs of zeros become holes
   bool preallocate = false;  // reserve the size first
   bool allow_clone = true;
+  bool prefer_kernel = false;  // copy_file_range() even where a buffer was measured to be faster
 };
 struct CopyResult {
   uint64_t bytes = 0;  // what was copied: the source may have grown or shrunk since it was listed

@@ -1,0 +1,82 @@
+// Views show the file as it is, in any order, and a shrinking file is an error.
+#include "libio/os/map_file.h"
+
+#include "libio/os/sys.h"
+#include "tests/unit/os/scratch.h"
+
+using namespace ocsync;
+using namespace ocsync::io;
+
+TEST_CASE("map file: views in order, overlapping, backwards and at random are exact") {
+  Scratch s;
+  const std::string text = pattern(1'300'000);
+  s.write("f", text);
+  const File file = need(s.dir.open_read(leaf("f")));
+  for (const auto access : {MapFile::Access::kSequential, MapFile::Access::kRandom}) {
+    MapFile map(file, text.size(), access);
+    CHECK(map.size() == text.size());
+    const auto same = [&](uint64_t offset, size_t bytes) {
+      return as_text(need(map.view(offset, bytes))) == std::string_view(text).substr(offset, bytes);
+    };
+    size_t wrong = 0;
+    for (uint64_t at = 0; at + 700 <= text.size(); at += 700) wrong += !same(at, 700);
+    for (uint64_t at = 0; at + 70'000 <= text.size(); at += 1000) wrong += !same(at, 70'000);
+    for (uint64_t at = text.size() - 3000; at > 3000; at -= 3000) wrong += !same(at, 5000 > at ? at : 3000);
+    uint32_t x = 7;
+    for (int i = 0; i < 2000; ++i) {
+      x = x * 1664525 + 1013904223;
+      const uint64_t offset = x % text.size();
+      wrong += !same(offset, std::min<size_t>(text.size() - offset, x >> 14));
+    }
+    CHECK(wrong == 0);
+    CHECK(same(0, text.size()));
+    CHECK(same(text.size(), 0));
+    CHECK(same(5, 1));
+  }
+}
+
+TEST_CASE("map file: nothing beyond the announced size is shown") {
+  Scratch s;
+  s.write("f", "0123456789");
+  const File file = need(s.dir.open_read(leaf("f")));
+  MapFile map(file, 8, MapFile::Access::kSequential);
+  CHECK(as_text(need(map.view(0, 8))) == "01234567");
+  CHECK(!map.view(1, 8));
+  CHECK(!map.view(UINT64_MAX, 2));
+  CHECK(!map.view(9, 0));
+}
+
+TEST_CASE("map file: a file that shrinks is an error without errno") {
+  Scratch s;
+  s.write("f", pattern(2'000'000));
+  const File file = need(s.dir.open_update(leaf("f")));
+  for (const auto access : {MapFile::Access::kSequential, MapFile::Access::kRandom}) {
+    need(file.truncate(2'000'000));
+    MapFile map(file, 2'000'000, access);
+    CHECK(map.view(0, 1000));
+    need(file.truncate(900'000));
+    CHECK(map.view(600'000, 300'000));
+    const auto cut = map.view(800'000, 200'000);
+    REQUIRE(!cut);
+    CHECK(cut.error().fault == Fault::kSystem);
+    CHECK(cut.error().sys == 0);
+    CHECK(map.view(700'000, 1000));  // what is still there can be had
+  }
+}
+
+TEST_CASE("map file: a read error is that error, and short reads are completed") {
+  Scratch s;
+  const std::string text = pattern(500'000);
+  s.write("f", text);
+  const File file = need(s.dir.open_read(leaf("f")));
+  {
+    MapFile map(file, text.size(), MapFile::Access::kSequential);
+    const sys::FaultPlan cut(sys::Call::kRead, 1, 0, 3);
+    CHECK(as_text(need(map.view(0, 400'000))) == std::string_view(text).substr(0, 400'000));
+    CHECK(cut.fired() == 3);
+  }
+  MapFile map(file, text.size(), MapFile::Access::kRandom);
+  const sys::FaultPlan broken(sys::Call::kRead, 1, EIO);
+  CHECK(sys_of(map.view(0, 10)) == EIO);
+  CHECK(as_text(need(map.view(100, 10))) == std::string_view(text).substr(100, 10));
+}
