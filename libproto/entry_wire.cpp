@@ -459,14 +459,11 @@ Status EntryDecoder::read_fields(Reader& in, uint32_t flags, WireEntry& entry) {
 Status EntryDecoder::read_device(Reader& in, uint32_t flags, WireEntry& entry) {
   entry.rdev_major = entry.rdev_minor = 0;
   const bool device = is_device(entry.mode);
+  if (device || is_special(entry.mode)) entry.size = 0;
   if (!has_device_number(entry.mode, fields_, agreed_)) {
-    if (device)
-      entry.size = 0;
-    else
-      previous_.rdev27 = 0;
+    if (!device) previous_.rdev27 = 0;
     return {};
   }
-  entry.size = 0;
   if (!agreed_.extended_entry_flags) {
     if (!(flags & kSameRdev27)) previous_.rdev27 = static_cast<uint32_t>(TRY(in.i32()));
     if (device) {
