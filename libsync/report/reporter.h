@@ -17,8 +17,11 @@
 #include "libproto/control.h"
 #include "libproto/item.h"
 #include "libsync/options/options.h"
+#include "libsync/report/item_text.h"
 
 namespace ocsync::sync {
+
+struct Totals;
 
 // Who speaks; the word in brackets of error lines.
 enum class Role : uint8_t { kClient, kServer, kSender, kGenerator, kReceiver, kReceiverStart /* "Receiver" */ };
@@ -50,14 +53,33 @@ struct RunState {
   std::atomic<bool> transfer_error{false};  // an ERROR_XFER message was made or received
 };
 
+// Where a Reporter writes and what it knows of the machine; the defaults are those of a program.
+struct ReporterPorts {
+  int out_fd = 1;  // borrowed
+  int err_fd = 2;  // borrowed
+  std::function<int64_t()> wall_seconds;  // empty: the machine's clock
+  // Lines for the log, without time and newline and not yet escaped. Replaces the file of --log-file. A daemon's child
+  // gives one: with it errors and information go to the log as well as to the client.
+  std::function<void(std::string_view line, bool warning)> log;
+};
+
 class Reporter {
  public:
-  explicit Reporter(const Options& options);
+  // Opens the log file that the options name; if that fails, says so and goes on without. Borrows the options.
+  explicit Reporter(const Options& options, ReporterPorts ports = {});
   ~Reporter();
 
   // From now on text of a server travels by `post` (see MuxSink::post); null stops that. `rich` is the agreement's
-  // rich_text_codes.
-  void connect_far_side(std::function<void(const proto::Message&)> post, bool rich);
+  // rich_text_codes. `errors_by_message`: errors travel, too, whatever --stderr says (a socket daemon, which has no
+  // standard error; versions below 29 without a --stderr option).
+  void connect_far_side(std::function<void(const proto::Message&)> post, bool rich, bool errors_by_message = false);
+  // What lines show that only the session knows; call it before the roles start.
+  void set_style(const ItemStyle& style);
+  const ItemStyle& style() const;
+  // A daemon module's "log format" (empty: transfers are not logged).
+  void set_log_format(std::string_view format);
+  // While muted, information (not errors) is dropped: below version 31 it cannot travel beside a --files-from list.
+  void mute_info(bool muted);
 
   // "rsync: [role] TEXT: STRERROR (ERRNO)" with sys != 0, else "rsync: [role] TEXT"; counts as a transfer error (23).
   void error_transfer(Role role, std::string_view text, int sys = 0);
@@ -72,13 +94,32 @@ class Reporter {
   void debug_line_if(Debug what, int level, std::string_view line);
   // To standard output only, not to the log; exactly these bytes.
   void client_text(std::string_view text);
+  // The same without newline at the end; whatever is said next by another function starts on a new line, except by the
+  // two functions below. For "building file list ... " and progress.
+  void open_line(std::string_view text);
+  // Says `line` (information, with its newline added) on the open line: "done".
+  void complete_line(std::string_view line);
+  // Text that replaces what is on the open line, and leaves it open: " 200 files...\r", progress.
+  void update_line(std::string_view text);
+  // Ends the open line, if one is open, on standard output.
+  void close_line();
+  // Several lines (stats_text, closing_text): information, but empty lines do not go to the log.
+  void block(std::string_view text);
+  // To the log only, if there is one.
+  void log_line(std::string_view line);
   // A text message that came from the far side.
   void from_far_side(const proto::TextMessage& message);
 
   // One entry was handled: prints by --out-format / -v / -i and logs by --log-file-format, as rsync would for this role.
+  // Decides itself whether the flags are worth a line. For entries without transfer, and all in a dry run or with
+  // --only-write-batch; for transferred ones either this once (see item_before_transfer) or the two functions below.
   void item(const ItemFacts& facts);
   // Should item() be called before the transfer (true) or after it (formats with %b %c %C)?
   bool item_before_transfer() const;
+  // Around the data of a transferred entry, both always: the first prints where the format allows it (or the bare name
+  // that --progress wants), the second prints the rest and logs. This gives the log the right %b and %c.
+  void transfer_starts(const ItemFacts& facts);
+  void transfer_done(const ItemFacts& facts);
   // "deleting NAME" (or by format). On a server it travels as a DELETED message where the agreement has them.
   void deleted(std::string_view name, uint32_t mode, bool deleted_messages);
   // The far side's DELETED message.
@@ -87,6 +128,11 @@ class Reporter {
   // True if an item without significant flags is to be shown, too (-ii, -vv, name2).
   bool shows_unchanged() const;
 
+  // Does %C appear in a format? (A client that sends must keep the digests then.)
+  bool shows_digest() const;
+
+  // For the log: "sent N bytes  received N bytes  total size N", where rsync would write it. `code` is the exit code.
+  void log_closing(int code, bool we_send, const Totals& totals);
   // Closing line "rsync error: ... (code N) at FILE(LINE) [role=VERSION]" on standard error (nothing for 0).
   void exit_line(int code, Role role, std::string_view where);
 
