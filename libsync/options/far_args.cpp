@@ -99,8 +99,6 @@ const char* delete_option(const Options& options) {
   return options.delete_any && !options.delete_excluded ? "--delete" : nullptr;
 }
 
-bool shows_operation(const std::string& format) { return format.find("%o") != std::string::npos; }
-
 // The long options, grouped as the order allows. Each adds what its question asks for.
 class LongOptions {
  public:
@@ -147,7 +145,7 @@ class LongOptions {
     if (!o_.out_format.empty() && push_) {
       if (o_.itemize > 1) word("--log-format=%i%I");
       else if (o_.itemize > 0) word("--log-format=%i");
-      else if (shows_operation(o_.out_format)) word("--log-format=%o");
+      else if (format_shows(o_.out_format, 'o')) word("--log-format=%o");
       else if (o_.verbose == 0) word("--log-format=X");
     }
     word_if(o_.stderr_mode == StderrMode::kAll, "--msgs2stderr");

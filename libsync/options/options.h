@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libsync/report/verbosity.h"
@@ -25,6 +26,9 @@ struct FilterArgument {
   Kind kind;
   std::string text;
 };
+
+// Does an output format show %X? Between the percent sign and the letter may be apostrophes, a minus and a width.
+bool format_shows(std::string_view format, char escape);
 
 struct Options {
   // Selection.

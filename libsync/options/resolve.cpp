@@ -47,24 +47,6 @@ bool same_text(std::string_view a, std::string_view lower) {
          });
 }
 
-// Does a format show %X? Modifiers between are an apostrophe or two, a minus and a width.
-bool format_shows(std::string_view format, char what) {
-  for (size_t at = 0; at < format.size(); ++at) {
-    if (format[at] != '%') continue;
-    size_t next = at + 1;
-    const auto skip = [&](std::string_view set) {
-      while (next < format.size() && set.find(format[next]) != std::string_view::npos) ++next;
-    };
-    skip("'");
-    if (next < format.size() && format[next] == '-') ++next;
-    skip("0123456789");
-    skip("'");
-    if (next < format.size() && format[next] == what) return true;
-    at = next;
-  }
-  return false;
-}
-
 // Extra slashes and "." go, ".." takes away the component before it. Empty becomes ".".
 std::string clean_path(std::string_view path) {
   const bool anchored = path.starts_with('/');

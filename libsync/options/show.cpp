@@ -18,14 +18,15 @@ constexpr size_t kHelpColumn = 25;
 struct Feature {
   const char* name;
   const char* value;  // "": yes, "no": no; "64-bit" becomes a number; other texts stay
+  const char* option = nullptr;  // there as soon as this option is supported
 };
 
 // clang-format off
 constexpr Feature kCapabilities[] = {
   {"files", "64-bit"}, {"inums", "64-bit"}, {"timestamps", "64-bit"}, {"long ints", "64-bit"}, {"socketpairs", ""},
   {"symlinks", ""}, {"symtimes", ""}, {"hardlinks", ""}, {"hardlink-specials", ""}, {"hardlink-symlinks", ""},
-  {"IPv6", ""}, {"atimes", ""}, {"batchfiles", ""}, {"inplace", ""}, {"append", ""}, {"ACLs", ""}, {"ACL-at", ""},
-  {"xattrs", ""}, {"secluded-args", "optional"}, {"iconv", ""}, {"prealloc", ""}, {"stop-at", ""}, {"crtimes", "no"},
+  {"IPv6", ""}, {"atimes", ""}, {"batchfiles", "", "write-batch"}, {"inplace", ""}, {"append", ""}, {"ACLs", "", "acls"}, {"ACL-at", "", "acls"},
+  {"xattrs", "", "xattrs"}, {"secluded-args", "optional"}, {"iconv", "", "iconv"}, {"prealloc", ""}, {"stop-at", ""}, {"crtimes", "", "crtimes"},
 };
 constexpr Feature kOptimizations[] = {
   {"SIMD-roll", ""}, {"asm-roll", "no"}, {"openssl-crypto", ""}, {"asm-MD5", "no"},
@@ -50,13 +51,21 @@ std::string wrapped(const std::vector<std::string>& items, const char* indent) {
   return text + indent + line + "\n";
 }
 
+std::string value_of(const Feature& feature) {
+  for (const Row& row : rows())
+    if (feature.option && row.name && std::string_view(row.name) == feature.option && row.support != Support::kYes)
+      return "no";
+  return feature.value;
+}
+
 std::string as_text(const Feature& feature) {
-  return *feature.value ? fmt::format("{} {}", feature.value, feature.name) : feature.name;
+  const std::string value = value_of(feature);
+  return value.empty() ? feature.name : fmt::format("{} {}", value, feature.name);
 }
 
 std::string as_json(const Feature& feature) {
   std::string key = feature.name;
-  const std::string value = feature.value;
+  const std::string value = value_of(feature);
   const bool bits = value == "64-bit";
   for (char& c : key)
     if (c == ' ' || c == '-') c = '_';

@@ -84,22 +84,29 @@ std::expected<int64_t, SizeFault> read_size(std::string_view text, const SizeRul
   return size;
 }
 
-// Symbolic or octal modes, comma-separated, each with D and F before the octal digits or among the ugoa letters.
+bool is_chmod_operator(char c) { return c == '+' || c == '-' || c == '='; }
+
+// One item of --chmod: letters DFugoa, then an operator with rwxXst or one of u, g, o to copy from; or octal digits
+// after D or F. What the items mean is meta/modes' business.
 bool is_chmod_item(std::string_view item) {
   size_t at = 0;
   const auto skip = [&](std::string_view set) {
     const size_t from = at;
     while (at < item.size() && set.find(item[at]) != std::string_view::npos) ++at;
-    return at - from;
+    return item.substr(from, at - from);
   };
-  skip("DF");
-  if (at < item.size() && item[at] >= '0' && item[at] <= '7') {
-    const size_t digits = skip("01234567");
-    return digits <= 4 && at == item.size();
-  }
-  skip("DFugoa");
-  if (skip("+-=") != 1) return false;
-  skip("rwxXstugo");
+  const std::string_view who = skip("DFugoa");
+  const bool for_dirs = who.find('D') != std::string_view::npos;
+  const bool for_files = who.find('F') != std::string_view::npos;
+  if (for_dirs && for_files) return false;
+  const bool names_somebody = who.find_first_of("ugoa") != std::string_view::npos;
+  const std::string_view octal = skip("01234567");
+  if (!octal.empty()) return !names_somebody && at == item.size() && std::strtoul(std::string(octal).c_str(), nullptr, 8) <= 07777;
+  if (at == item.size() || !is_chmod_operator(item[at])) return false;
+  ++at;
+  const std::string_view copied = skip("ugo");
+  if (!copied.empty()) return copied.size() == 1 && at == item.size();
+  skip("rwxXst");
   return at == item.size();
 }
 
