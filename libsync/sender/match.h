@@ -7,7 +7,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
+#include <span>
 #include <vector>
 
 #include "libio/base/digest.h"
@@ -25,48 +25,62 @@ inline constexpr uint32_t kMaxChain = 1024;
 
 // The block sums of one basis, indexed by weak sum. Built once, by whichever thread read the sums; afterwards read-only
 // and movable to another thread. Blocks whose weak and strong sums are all equal form one group, so that an image full
-// of zeros costs no more than any other.
+// of zeros costs no more than any other. A look-up is logarithmic even for sums that somebody chose to collide.
 class BlockIndex {
  public:
   explicit BlockIndex(proto::BlockSums sums);
 
   const proto::BlockSums& sums() const { return sums_; }
   const proto::SumHead& head() const { return sums_.head; }
+  // Length of the last block if it is shorter than the others, else 0. The buckets below do not contain it.
+  uint32_t tail_bytes() const { return tail_bytes_; }
 
-  // Blocks that share weak and strong sum, full length only (the short tail block is kept apart).
+  // Blocks that share weak and strong sum.
   struct Group {
-    int32_t first;      // the highest block number: the first candidate
-    uint32_t rank;      // blocks with this weak sum that come before `first` (the tail block not counted)
-    uint32_t members;
+    int32_t first;   // the highest block number: the first candidate
+    uint32_t rank;   // blocks of its bucket with higher numbers
   };
-  // All full-length blocks with one weak sum: groups_[begin, end), in candidate order.
+  // All full-length blocks with one weak sum.
   struct Bucket {
     uint32_t weak;
-    uint32_t begin, end;
-    uint32_t blocks;
+    uint32_t blocks_begin;
+    uint32_t groups_begin;
   };
   static constexpr uint32_t kNoBucket = UINT32_MAX;
   // The bucket's number, or kNoBucket.
   uint32_t find(uint32_t weak) const;
-  // False means that no full-length block has this weak sum; true means perhaps.
+  uint32_t weak_of(uint32_t bucket) const { return buckets_[bucket].weak; }
+  // In candidate order: highest block number first.
+  std::span<const Group> groups_of(uint32_t bucket) const {
+    return std::span(groups_).subspan(buckets_[bucket].groups_begin,
+                                      buckets_[bucket + 1].groups_begin - buckets_[bucket].groups_begin);
+  }
+  std::span<const int32_t> blocks_of(uint32_t bucket) const {
+    return std::span(order_).subspan(buckets_[bucket].blocks_begin,
+                                     buckets_[bucket + 1].blocks_begin - buckets_[bucket].blocks_begin);
+  }
+
+  // The filter in front of find(): the bit filter_word(h >> 5), h & 31 with h = (weak * kHashFactor) >> filter_shift().
+  // A bit that is not set means that no full-length block has this weak sum.
+  static constexpr uint32_t kHashFactor = 0x9E3779B1u;
+  const uint32_t* filter() const { return filter_.data(); }
+  uint32_t filter_shift() const { return filter_shift_; }
   bool maybe(uint32_t weak) const {
-    const uint32_t bit = (weak * kFilterFactor) >> filter_shift_;
+    const uint32_t bit = (weak * kHashFactor) >> filter_shift_;
     return ((filter_[bit >> 5] >> (bit & 31)) & 1) != 0;
   }
-  const Bucket& bucket(uint32_t number) const { return buckets_[number]; }
-  const Group& group(uint32_t number) const { return groups_[number]; }
-
-  static constexpr uint32_t kFilterFactor = 0x9E3779B1u;
-  const uint32_t* filter_words() const { return filter_.data(); }
-  uint32_t filter_shift() const { return filter_shift_; }
 
  private:
+  void group(uint32_t begin, uint32_t end);
+
   proto::BlockSums sums_;
-  std::vector<uint32_t> filter_;  // a bit per hashed weak sum
+  uint32_t tail_bytes_ = 0;
+  std::vector<uint32_t> filter_;
   uint32_t filter_shift_ = 0;
-  std::vector<uint32_t> slots_;   // open addressing: bucket number + 1
-  uint32_t slot_shift_ = 0;
-  std::vector<Bucket> buckets_;
+  std::vector<uint32_t> cells_;  // by hash: the first bucket of the cell; buckets of a cell ascend by weak sum
+  uint32_t cell_shift_ = 0;
+  std::vector<Bucket> buckets_;  // one more than there are, to end the last
+  std::vector<int32_t> order_;   // block numbers by bucket, descending
   std::vector<Group> groups_;
 };
 
@@ -105,11 +119,5 @@ struct MatchTotals {
 Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const BlockIndex* index,
                                const MatchRules& rules, proto::TokenWriter& tokens, proto::BlockHasher& strong,
                                Hasher& whole_file, Writer& out, const io::Stop& stop);
-
-// Which evaluation of the weak sums match_file uses: the best one this machine has, unless a test asks for another.
-// All of them find the same matches.
-enum class ScanKind : uint8_t { kPlain, kAvx2, kAvx512 };
-bool scan_kind_available(ScanKind kind);
-ScanKind best_scan_kind();
 
 }  // namespace ocsync::sync
