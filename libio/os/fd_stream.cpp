@@ -50,23 +50,10 @@ Result<int> time_left(Activity& activity) {
   return static_cast<int>(left) + 1;  // the coarse clock may lag a tick behind
 }
 
-// Waits for `events` on fd, at most `ms` (-1: for ever). False if they did not come in time.
-Result<bool> wait_for(int fd, short events, int ms, const Stop& stop) {
-  pollfd both[2] = {{fd, events, 0}, {stop.wake_fd(), POLLIN, 0}};
-  if (both[1].fd < 0) ms = ms < 0 ? kWaitWithoutWakeMs : std::min(ms, kWaitWithoutWakeMs);
-  const Result<int> n = sys::poll(both, 2, ms);
-  TRY(stop.check());
-  if (!n) {
-    if (n.error().sys == EINTR) return false;
-    return fail(Fault::kSocket, "", n.error().sys);
-  }
-  return both[0].revents != 0;
-}
-
 Status wait_until(int fd, short events, Activity& activity, const Stop& stop) {
   for (;;) {
     const int ms = TRY(time_left(activity));
-    if (TRY(wait_for(fd, events, ms, stop))) return {};
+    if (TRY(wait_for_events(fd, events, ms, stop))) return {};
   }
 }
 
@@ -82,6 +69,18 @@ bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 bool cannot_promise(int error) { return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS || error == ESPIPE; }
 
 }  // namespace
+
+Result<bool> wait_for_events(int fd, short events, int ms, const Stop& stop) {
+  pollfd both[2] = {{fd, events, 0}, {stop.wake_fd(), POLLIN, 0}};
+  if (both[1].fd < 0) ms = ms < 0 ? kWaitWithoutWakeMs : std::min(ms, kWaitWithoutWakeMs);
+  const Result<int> n = sys::poll(both, 2, ms);
+  TRY(stop.check());
+  if (!n) {
+    if (n.error().sys == EINTR) return false;
+    return fail(Fault::kSocket, "", n.error().sys);
+  }
+  return both[0].revents != 0;
+}
 
 void Activity::touch() { last_ms.store(sys::clock_ms(), std::memory_order_relaxed); }
 
@@ -129,7 +128,7 @@ bool FdSource::ready() {
 Result<bool> FdSource::ready_within(int ms) {
   const int64_t end = sys::clock_ms() + ms;
   for (int64_t left = ms;; left = end - sys::clock_ms()) {
-    if (TRY(wait_for(fd_, POLLIN, static_cast<int>(std::max<int64_t>(left, 0)), stop_))) return true;
+    if (TRY(wait_for_events(fd_, POLLIN, static_cast<int>(std::max<int64_t>(left, 0)), stop_))) return true;
     if (left <= 0) return false;
   }
 }
@@ -203,7 +202,7 @@ Status FdSink::pace(uint64_t bytes) {
   const int64_t end = now + pause_us;
   for (int64_t left = pause_us; left > 0; left = end - sys::clock_us()) {
     const int64_t ms = std::min<int64_t>((left + 999) / 1000, kLongestWaitMs);
-    TRY(wait_for(-1, 0, static_cast<int>(ms), stop_));
+    TRY(wait_for_events(-1, 0, static_cast<int>(ms), stop_));
     activity_.touch();  // a pause of our own making is not idleness
   }
   const int64_t woke = sys::clock_us();

@@ -34,6 +34,10 @@ enum class FdManner : uint8_t {
 };
 FdManner fd_manner(int fd);
 
+// Waits for poll() events on fd (-1: just waits), at most `ms`. False if they did not come in time or a signal ended
+// the wait early; a stop is its failure.
+Result<bool> wait_for_events(int fd, short events, int ms, const Stop& stop);
+
 // Reads from a descriptor it borrows. Blocks in poll() until bytes, the end, a stop (Fault::kInterrupted) or the
 // time-out of `activity` (Fault::kTimeout). Other failures are Fault::kSocket.
 class FdSource final : public ByteSource {

@@ -349,32 +349,73 @@ void unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
 // --- extended attributes
 
 namespace {
+
+// Since Linux 6.13; the headers here are older.
+constexpr long kSetxattrat = 463, kGetxattrat = 464, kListxattrat = 465, kRemovexattrat = 466;
+struct XattrArguments {
+  uint64_t value;
+  uint32_t size;
+  uint32_t flags;
+};
+
 char* chars(MutableBytes b) { return reinterpret_cast<char*>(b.data()); }
+
+// By descriptor; a child by the *at calls. Where these are missing, and for descriptors opened O_PATH, by /proc; in a
+// root without /proc the child is opened, which serves all but symlinks.
+template <class OnFd, class AtLeaf, class OnPath>
+long attribute(int fd, const char* leaf, OnFd&& on_fd, AtLeaf&& at_leaf, OnPath&& on_path) {
+  const auto once = [&]() -> long {
+    const bool fails = planned(Call::kXattr);
+    if (leaf == nullptr) {
+      const long r = fails ? -1 : on_fd(fd);
+      return r >= 0 || errno != EBADF ? r : on_path(proc_path(fd).c_str(), true);
+    }
+    long r = fails ? -1 : at_leaf();
+    if (r >= 0 || errno != ENOSYS) return r;
+    r = on_path((proc_path(fd) + "/" + leaf).c_str(), false);
+    if (r >= 0 || errno != ENOENT) return r;
+    const Fd child(::openat(fd, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    return child.valid() ? on_fd(child.get()) : -1;
+  };
+  for (;;) {
+    const long r = once();
+    if (r >= 0 || errno != EINTR) return r;
+  }
+}
+
 }  // namespace
 
-Result<size_t> xattr_list(int fd, MutableBytes into) {
-  return count(retry(Call::kXattr, [&] { return ::flistxattr(fd, chars(into), into.size()); }));
+Result<size_t> xattr_list(int fd, const char* leaf, MutableBytes into) {
+  return count(attribute(
+      fd, leaf, [&](int f) { return ::flistxattr(f, chars(into), into.size()); },
+      [&] { return ::syscall(kListxattrat, fd, leaf, AT_SYMLINK_NOFOLLOW, into.data(), into.size()); },
+      [&](const char* path, bool follow) {
+        return (follow ? ::listxattr : ::llistxattr)(path, chars(into), into.size());
+      }));
 }
-Result<size_t> xattr_get(int fd, const char* name, MutableBytes into) {
-  return count(retry(Call::kXattr, [&] { return ::fgetxattr(fd, name, into.data(), into.size()); }));
+Result<size_t> xattr_get(int fd, const char* leaf, const char* name, MutableBytes into) {
+  const XattrArguments to{reinterpret_cast<uint64_t>(into.data()), static_cast<uint32_t>(into.size()), 0};
+  return count(attribute(
+      fd, leaf, [&](int f) { return ::fgetxattr(f, name, into.data(), into.size()); },
+      [&] { return ::syscall(kGetxattrat, fd, leaf, AT_SYMLINK_NOFOLLOW, name, &to, sizeof to); },
+      [&](const char* path, bool follow) {
+        return (follow ? ::getxattr : ::lgetxattr)(path, name, into.data(), into.size());
+      }));
 }
-Status xattr_set(int fd, const char* name, Bytes value) {
-  return status(retry(Call::kXattr, [&] { return ::fsetxattr(fd, name, value.data(), value.size(), 0); }));
+Status xattr_set(int fd, const char* leaf, const char* name, Bytes value) {
+  const XattrArguments from{reinterpret_cast<uint64_t>(value.data()), static_cast<uint32_t>(value.size()), 0};
+  return status(attribute(
+      fd, leaf, [&](int f) { return ::fsetxattr(f, name, value.data(), value.size(), 0); },
+      [&] { return ::syscall(kSetxattrat, fd, leaf, AT_SYMLINK_NOFOLLOW, name, &from, sizeof from); },
+      [&](const char* path, bool follow) {
+        return (follow ? ::setxattr : ::lsetxattr)(path, name, value.data(), value.size(), 0);
+      }));
 }
-Status xattr_remove(int fd, const char* name) {
-  return status(retry(Call::kXattr, [&] { return ::fremovexattr(fd, name); }));
-}
-Result<size_t> xattr_list_path(const char* path, MutableBytes into) {
-  return count(retry(Call::kXattr, [&] { return ::llistxattr(path, chars(into), into.size()); }));
-}
-Result<size_t> xattr_get_path(const char* path, const char* name, MutableBytes into) {
-  return count(retry(Call::kXattr, [&] { return ::lgetxattr(path, name, into.data(), into.size()); }));
-}
-Status xattr_set_path(const char* path, const char* name, Bytes value) {
-  return status(retry(Call::kXattr, [&] { return ::lsetxattr(path, name, value.data(), value.size(), 0); }));
-}
-Status xattr_remove_path(const char* path, const char* name) {
-  return status(retry(Call::kXattr, [&] { return ::lremovexattr(path, name); }));
+Status xattr_remove(int fd, const char* leaf, const char* name) {
+  return status(attribute(
+      fd, leaf, [&](int f) { return ::fremovexattr(f, name); },
+      [&] { return ::syscall(kRemovexattrat, fd, leaf, AT_SYMLINK_NOFOLLOW, name); },
+      [&](const char* path, bool follow) { return (follow ? ::removexattr : ::lremovexattr)(path, name); }));
 }
 
 // --- descriptors

@@ -72,15 +72,12 @@ Result<size_t> copy_range(int from, uint64_t from_offset, int to, uint64_t to_of
 Result<void*> map(int fd, uint64_t offset, size_t bytes);  // read-only, shared
 void unmap(void* at, size_t bytes);
 
-// --- extended attributes; by descriptor, or by a name that is never followed when it is a symlink ---------------------
-Result<size_t> xattr_list(int fd, MutableBytes into);
-Result<size_t> xattr_get(int fd, const char* name, MutableBytes into);
-Status xattr_set(int fd, const char* name, Bytes value);
-Status xattr_remove(int fd, const char* name);
-Result<size_t> xattr_list_path(const char* path, MutableBytes into);
-Result<size_t> xattr_get_path(const char* path, const char* name, MutableBytes into);
-Status xattr_set_path(const char* path, const char* name, Bytes value);
-Status xattr_remove_path(const char* path, const char* name);
+// --- extended attributes -----------------------------------------------------------------------------------------------
+// Of the object behind fd when `leaf` is null (also one opened O_PATH), else of that child, never through a symlink.
+Result<size_t> xattr_list(int fd, const char* leaf, MutableBytes into);
+Result<size_t> xattr_get(int fd, const char* leaf, const char* name, MutableBytes into);
+Status xattr_set(int fd, const char* leaf, const char* name, Bytes value);
+Status xattr_remove(int fd, const char* leaf, const char* name);
 
 // --- descriptors ------------------------------------------------------------------------------------------------------
 Result<Fd> duplicate(int fd);
