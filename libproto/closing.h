@@ -37,7 +37,7 @@ struct DeletionCounts {
 };
 // The index kNdxDelStats and the counts.
 Status write_deletion_counts(const DeletionCounts& counts, IndexWriter& indexes, Writer& out);
-// The counts that follow an index of kNdxDelStats; each is 0 to limits' kMaxDeletionCount.
+// The counts that follow an index of kNdxDelStats; each is 0 to kMaxDeletionCount (limits.h).
 Result<DeletionCounts> read_deletion_counts(Reader& in);
 
 // End of a list, of a phase, of items, of everything: index kNdxDone.

@@ -64,4 +64,7 @@ inline constexpr size_t kXattrDigestBytes = 16;
 // Memory that all literally sent ACLs, or attribute sets, of one session may take.
 inline constexpr size_t kMaxCacheBytes = size_t{1} << 30;
 
+// Deleted things of one kind; five of them still add up within 32 bits.
+inline constexpr int32_t kMaxDeletionCount = 1 << 28;
+
 }  // namespace ocsync::proto
