@@ -11,27 +11,27 @@
 namespace ocsync::sync {
 
 struct Draft : Options {
-  int recurse_level = 0;        // 2: -r itself, 1: -a only
-  int dirs_level = -1;          // 2: -d, 4: --old-dirs, 0: --no-dirs
+  int recurse_level = 0;  // 2: -r itself, 1: -a only
+  int dirs_level = -1;    // 2: -d, 4: --old-dirs, 0: --no-dirs
   int relative_level = -1;
-  int super_level = INT_MIN;    // 2: --super, 0: --no-super, -1: --fake-super
-  int list_level = 0;           // 2: --list-only
+  int super_level = INT_MIN;  // 2: --super, 0: --no-super, -1: --fake-super
+  int list_level = 0;         // 2: --list-only
   int append_count = 0;
   int delete_plain = 0, delete_before = 0, delete_during = 0, delete_after = 0;
-  int missing_args = 0;         // bits: 1 ignore, 2 delete
-  int remove_level = 0;         // 1: --remove-source-files, 2: --remove-sent-files
+  int missing_args = 0;  // bits: 1 ignore, 2 delete
+  int remove_level = 0;  // 1: --remove-source-files, 2: --remove-sent-files
   int max_delete_value = INT_MIN;
   int compress_count = 0;
   int compress_level_value = INT_MIN;
   int omit_dirs = 0;
   int blocking = -1;
   int old_args_level = -1;
-  int secluded_level = -1;      // 2 on a server: the second vector is being read
-  int stderr_level = 2;         // 2 errors, 1 all, 0 client
+  int secluded_level = -1;  // 2 on a server: the second vector is being read
+  int stderr_level = 2;     // 2 errors, 1 all, 0 client
   int filter_f_count = 0;
   int version_count = 0;
   int itemize_count = 0;
-  std::string print_text;       // not empty: print this and exit with 0
+  std::string print_text;  // not empty: print this and exit with 0
   int64_t now_wall_s = 0;
   bool daemon_child = false;
   bool backup_dir_given = false, backup_suffix_given = false, partial_dir_given = false, files_from_given = false;

@@ -85,16 +85,23 @@ constexpr Letters kLetters[] = {
 };
 
 const char* basis_option(BasisDirKind kind) {
-  return kind == BasisDirKind::kCompare ? "--compare-dest" : kind == BasisDirKind::kCopy ? "--copy-dest" : "--link-dest";
+  return kind == BasisDirKind::kCompare ? "--compare-dest"
+         : kind == BasisDirKind::kCopy  ? "--copy-dest"
+                                        : "--link-dest";
 }
 
 const char* delete_option(const Options& options) {
   switch (options.delete_mode) {
-    case DeleteMode::kBefore: return "--delete-before";
-    case DeleteMode::kDelay: return "--delete-delay";
-    case DeleteMode::kDuring: return "--delete-during";
-    case DeleteMode::kAfter: return "--delete-after";
-    case DeleteMode::kNone: break;
+    case DeleteMode::kBefore:
+      return "--delete-before";
+    case DeleteMode::kDelay:
+      return "--delete-delay";
+    case DeleteMode::kDuring:
+      return "--delete-during";
+    case DeleteMode::kAfter:
+      return "--delete-after";
+    case DeleteMode::kNone:
+      break;
   }
   return options.delete_any && !options.delete_excluded ? "--delete" : nullptr;
 }
@@ -137,16 +144,22 @@ class LongOptions {
     word_if(o_.explicit_list_only, "--list-only");
     word_if(o_.dirs && !o_.recurse && o_.delete_any && push_, "--no-r");
     if (o_.compress_level) word(fmt::format("--compress-level={}", *o_.compress_level));
-    if (o_.devices) word_if(!o_.specials, "--no-specials");
-    else word_if(o_.specials, "--specials");
+    if (o_.devices)
+      word_if(!o_.specials, "--no-specials");
+    else
+      word_if(o_.specials, "--specials");
   }
 
   void about_output() {
     if (!o_.out_format.empty() && push_) {
-      if (o_.itemize > 1) word("--log-format=%i%I");
-      else if (o_.itemize > 0) word("--log-format=%i");
-      else if (format_shows(o_.out_format, 'o')) word("--log-format=%o");
-      else if (o_.verbose == 0) word("--log-format=X");
+      if (o_.itemize > 1)
+        word("--log-format=%i%I");
+      else if (o_.itemize > 0)
+        word("--log-format=%i");
+      else if (format_shows(o_.out_format, 'o'))
+        word("--log-format=%o");
+      else if (o_.verbose == 0)
+        word("--log-format=X");
     }
     word_if(o_.stderr_mode == StderrMode::kAll, "--msgs2stderr");
     word_if(o_.stderr_mode == StderrMode::kClient, "--no-msgs2stderr");
@@ -163,9 +176,12 @@ class LongOptions {
 
   void about_methods() {
     if (!o_.checksum_choice.empty()) value("--checksum-choice", o_.checksum_choice);
-    if (o_.compress_choice == "zlibx") word("--new-compress");
-    else if (o_.compress_choice == "zlib") word("--old-compress");
-    else if (!o_.compress_choice.empty()) value("--compress-choice", o_.compress_choice);
+    if (o_.compress_choice == "zlibx")
+      word("--new-compress");
+    else if (o_.compress_choice == "zlib")
+      word("--old-compress");
+    else if (!o_.compress_choice.empty())
+      value("--compress-choice", o_.compress_choice);
   }
 
   void about_receiving() {
@@ -324,7 +340,8 @@ Result<FarArguments> far_command(const Options& options, bool we_are_sender, con
   if (options.secluded_args) far.secluded.insert(far.secluded.begin(), "rsync");
   std::vector<std::string>& rest = options.secluded_args ? far.secluded : far.words;
   rest.emplace_back(".");
-  for (const std::string& path : paths) rest.push_back(path.empty() ? "." : quote_file_argument(options, we_are_sender, path));
+  for (const std::string& path : paths)
+    rest.push_back(path.empty() ? "." : quote_file_argument(options, we_are_sender, path));
   return far;
 }
 

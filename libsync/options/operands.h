@@ -14,11 +14,11 @@ namespace ocsync::sync {
 struct Operand {
   enum class Where : uint8_t { kLocal, kShell, kDaemon };
   Where where = Where::kLocal;
-  std::string user;     // before '@'; empty: none was given
+  std::string user;  // before '@'; empty: none was given
   bool has_user = false;
-  std::string host;     // IPv6 addresses without their brackets; empty in ":path" (same host as the first source)
-  int port = 0;         // kDaemon: 0 means the default
-  std::string path;     // local path; path on the host; "MODULE/PATH" for a daemon (empty: list the modules)
+  std::string host;  // IPv6 addresses without their brackets; empty in ":path" (same host as the first source)
+  int port = 0;      // kDaemon: 0 means the default
+  std::string path;  // local path; path on the host; "MODULE/PATH" for a daemon (empty: list the modules)
 
   std::string user_and_host() const { return has_user ? user + "@" + host : host; }
 };
@@ -30,11 +30,11 @@ Operand parse_operand(std::string_view text);
 struct Journey {
   enum class Kind : uint8_t { kLocal, kPush, kPull };
   Kind kind = Kind::kLocal;
-  bool daemon = false;            // the far side is a daemon
-  bool daemon_by_shell = false;   // ... reached through -e instead of a socket
-  Operand far;                    // host, user and port of the far side (kPush, kPull)
-  std::vector<std::string> sources;      // local paths (kLocal, kPush) or paths on the far side (kPull); may be empty
-                                         // only with --read-batch
+  bool daemon = false;                     // the far side is a daemon
+  bool daemon_by_shell = false;            // ... reached through -e instead of a socket
+  Operand far;                             // host, user and port of the far side (kPush, kPull)
+  std::vector<std::string> sources;        // local paths (kLocal, kPush) or paths on the far side (kPull); may be empty
+                                           // only with --read-batch
   std::optional<std::string> destination;  // unset: nothing was given, list only
 };
 Result<Journey> plan_journey(const Options& options);

@@ -24,11 +24,11 @@ struct Draft;
 // What parsing takes from outside the command line.
 struct ParseEnvironment {
   std::function<std::optional<std::string>(const char* name)> variable;  // RSYNC_*; empty function: no variables
-  bool use_aliases = true;            // a client reads popt's alias files; servers never do
-  bool munge_dir_exists = false;      // a directory /rsyncd-munged is here
-  int64_t now_wall_s = 0;             // for --stop-after and --stop-at
-  const Refusals* refusals = nullptr; // a daemon's child: what the module refuses
-  bool daemon_child = false;          // the arguments came from a daemon's client
+  bool use_aliases = true;             // a client reads popt's alias files; servers never do
+  bool munge_dir_exists = false;       // a directory /rsyncd-munged is here
+  int64_t now_wall_s = 0;              // for --stop-after and --stop-at
+  const Refusals* refusals = nullptr;  // a daemon's child: what the module refuses
+  bool daemon_child = false;           // the arguments came from a daemon's client
 
   static ParseEnvironment of_process();
 };

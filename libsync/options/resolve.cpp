@@ -74,9 +74,7 @@ struct Resolver {
   Draft& draft;
   const ParseEnvironment& environment;
 
-  bool refuses(const char* name) const {
-    return environment.refusals && environment.refusals->refuses_long(name);
-  }
+  bool refuses(const char* name) const { return environment.refusals && environment.refusals->refuses_long(name); }
   std::unexpected<Error> refusal(const char* name) const {
     return fail(Fault::kUnsupported, "rsync: " + refusal_text(name, 0, draft));
   }
@@ -167,10 +165,24 @@ struct Resolver {
     if (draft.stderr_level != 2) draft.stderr_given = true;
     if (!draft.outbuf_given || draft.server) return {};
     switch (draft.outbuf_text.empty() ? '\0' : draft.outbuf_text[0]) {
-      case 'N': case 'n': case 'U': case 'u': draft.outbuf = 'N'; return {};
-      case 'L': case 'l': draft.outbuf = 'L'; return {};
-      case 'B': case 'b': case 'F': case 'f': draft.outbuf = 'B'; return {};
-      default: return conflict("Invalid --outbuf setting -- specify N, L, or B.");
+      case 'N':
+      case 'n':
+      case 'U':
+      case 'u':
+        draft.outbuf = 'N';
+        return {};
+      case 'L':
+      case 'l':
+        draft.outbuf = 'L';
+        return {};
+      case 'B':
+      case 'b':
+      case 'F':
+      case 'f':
+        draft.outbuf = 'B';
+        return {};
+      default:
+        return conflict("Invalid --outbuf setting -- specify N, L, or B.");
     }
   }
 
@@ -205,7 +217,8 @@ struct Resolver {
       draft.write_batch.clear();
       draft.only_write_batch = false;
     }
-    if (draft.read_batch_given && draft.files_from_given) return conflict("--read-batch cannot be used with --files-from");
+    if (draft.read_batch_given && draft.files_from_given)
+      return conflict("--read-batch cannot be used with --files-from");
     if (draft.read_batch_given && draft.remove_level)
       return conflict(fmt::format("--read-batch cannot be used with --remove-{}-files",
                                   draft.remove_level == 1 ? "source" : "sent"));
@@ -292,8 +305,8 @@ struct Resolver {
     }
     if (draft.backup_dir.empty() && draft.backup_suffix.empty() && !(draft.server && draft.sender))
       return conflict(fmt::format("--suffix cannot be empty {}", dir_is_destination
-                                                                      ? "when --backup-dir is the same as the dest dir"
-                                                                      : "without a --backup-dir"));
+                                                                     ? "when --backup-dir is the same as the dest dir"
+                                                                     : "without a --backup-dir"));
     // Backups beside the originals move their directory's time; an implied -O is not told to the far side.
     const bool implied = draft.backup && draft.backup_dir.empty();
     draft.omit_dir_times = implied || draft.omit_dirs > 0;

@@ -17,7 +17,7 @@ constexpr size_t kHelpColumn = 25;
 // One feature. Text form: "VALUE NAME" or NAME; as JSON the value is a number, a string or a truth.
 struct Feature {
   const char* name;
-  const char* value;  // "": yes, "no": no; "64-bit" becomes a number; other texts stay
+  const char* value;             // "": yes, "no": no; "64-bit" becomes a number; other texts stay
   const char* option = nullptr;  // there as soon as this option is supported
 };
 
@@ -173,7 +173,9 @@ std::string version_json() {
 }
 
 std::string help_text() {
-  std::string text = version_text() + "\nCopies files and directories, here or to and from other machines, and sends only what differs.\n\n";
+  std::string text =
+      version_text() +
+      "\nCopies files and directories, here or to and from other machines, and sends only what differs.\n\n";
   text += kUsage;
   text += "\nOptions\n";
   for (const Row& row : rows()) {
@@ -199,7 +201,8 @@ std::string rows_text() {
     const bool takes = row.takes != Takes::kNothing && !spelling.negative;
     text += fmt::format("{}\t{}\t{}\t{}\n", spelling.name ? fmt::format("--{}", spelling.name) : "",
                         spelling.letter ? fmt::format("-{}", spelling.letter) : "",
-                        takes ? row.value_name ? row.value_name : "VALUE" : "", row.help && !spelling.negative ? row.help : "");
+                        takes ? row.value_name ? row.value_name : "VALUE" : "",
+                        row.help && !spelling.negative ? row.help : "");
   }
   return text;
 }

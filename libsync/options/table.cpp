@@ -1,7 +1,9 @@
 // The rows themselves, in the order in which a daemon's refusals look at them.
 #include "libsync/options/table.h"
 
-#include <cstring>
+#include <algorithm>
+#include <deque>
+#include <string>
 
 #include "libsync/options/values.h"
 
@@ -10,15 +12,15 @@ namespace {
 
 using K = Effect::Kind;
 
-constexpr Effect on(bool Draft::*flag) { return {.kind = K::kFlag, .flag = flag, .value = 1}; }
-constexpr Effect off(bool Draft::*flag) { return {.kind = K::kFlag, .flag = flag, .value = 0}; }
-constexpr Effect tri(std::optional<bool> Draft::*t) { return {.kind = K::kTri, .tri = t, .value = 1}; }
-constexpr Effect to(int Draft::*number, int value) { return {.kind = K::kNumber, .number = number, .value = value}; }
-constexpr Effect number(int Draft::*n, bool Draft::*given = nullptr) {
+constexpr Effect on(bool Draft::* flag) { return {.kind = K::kFlag, .flag = flag, .value = 1}; }
+constexpr Effect off(bool Draft::* flag) { return {.kind = K::kFlag, .flag = flag, .value = 0}; }
+constexpr Effect tri(std::optional<bool> Draft::* t) { return {.kind = K::kTri, .tri = t, .value = 1}; }
+constexpr Effect to(int Draft::* number, int value) { return {.kind = K::kNumber, .number = number, .value = value}; }
+constexpr Effect number(int Draft::* n, bool Draft::* given = nullptr) {
   return {.kind = K::kNumber, .number = n, .given = given};
 }
-constexpr Effect count(int Draft::*n) { return {.kind = K::kCount, .number = n}; }
-constexpr Effect text(std::string Draft::*t, bool Draft::*given = nullptr) {
+constexpr Effect count(int Draft::* n) { return {.kind = K::kCount, .number = n}; }
+constexpr Effect text(std::string Draft::* t, bool Draft::* given = nullptr) {
   return {.kind = K::kText, .text = t, .given = given};
 }
 constexpr Effect call(Status (*f)(Draft&, std::string_view)) { return {.kind = K::kCall, .call = f}; }
@@ -196,44 +198,56 @@ constexpr Row kRows[] = {
 };
 // clang-format on
 
-// The words of a constant list, each kept alive for good because popt wants terminated strings.
-std::vector<const char*> words_of(const char* list) {
-  std::vector<const char*> words;
-  while (*list) {
-    const size_t length = std::strcspn(list, " ");
-    // Never freed: the spelling table lives as long as the program.
-    words.push_back(strndup(list, length));
-    list += length;
-    while (*list == ' ') ++list;
-  }
-  return words;
-}
-
-std::vector<Spelling> make_spellings() {
+// The spellings with the text of those names that the rows hold several to a string; popt wants each terminated.
+struct SpellingTable {
+  std::deque<std::string> words;  // addresses stay
   std::vector<Spelling> all;
-  for (const Row& row : kRows) {
-    all.push_back({row.name, row.letter, &row, false});
-    for (const char* alias : words_of(row.aliases)) all.push_back({alias, 0, &row, false});
-    for (const char* negative : words_of(row.no)) all.push_back({negative, 0, &row, true});
-  }
-  return all;
-}
 
-Status act(const Effect& effect, bool opposite, const Row& row, Draft& draft, std::string_view value, int number_value) {
+  SpellingTable() {
+    for (const Row& row : kRows) {
+      all.push_back({row.name, row.letter, &row, false});
+      add_words(row.aliases, row, false);
+      add_words(row.no, row, true);
+    }
+  }
+
+  void add_words(std::string_view list, const Row& row, bool negative) {
+    while (!list.empty()) {
+      const size_t space = std::min(list.find(' '), list.size());
+      words.emplace_back(list.substr(0, space));
+      all.push_back({words.back().c_str(), 0, &row, negative});
+      list.remove_prefix(std::min(space + 1, list.size()));
+    }
+  }
+};
+
+Status act(const Effect& effect, bool opposite, const Row& row, Draft& draft, std::string_view value,
+           int number_value) {
   switch (effect.kind) {
-    case K::kFlag: draft.*effect.flag = (effect.value != 0) != opposite; break;
-    case K::kTri: draft.*effect.tri = (effect.value != 0) != opposite; break;
+    case K::kFlag:
+      draft.*effect.flag = (effect.value != 0) != opposite;
+      break;
+    case K::kTri:
+      draft.*effect.tri = (effect.value != 0) != opposite;
+      break;
     case K::kNumber:
       draft.*effect.number = opposite ? 0 : row.takes == Takes::kNumber ? number_value : effect.value;
       break;
-    case K::kCount: draft.*effect.number = opposite ? 0 : draft.*effect.number + 1; break;
-    case K::kText: draft.*effect.text = value; break;
-    case K::kCall: TRY(effect.call(draft, value)); break;
+    case K::kCount:
+      draft.*effect.number = opposite ? 0 : draft.*effect.number + 1;
+      break;
+    case K::kText:
+      draft.*effect.text = value;
+      break;
+    case K::kCall:
+      TRY(effect.call(draft, value));
+      break;
     case K::kNone:
     case K::kHelp:
     case K::kServer:
     case K::kSender:
-    case K::kDaemon: break;
+    case K::kDaemon:
+      break;
   }
   if (effect.given && !opposite) draft.*effect.given = true;
   return {};
@@ -244,8 +258,8 @@ Status act(const Effect& effect, bool opposite, const Row& row, Draft& draft, st
 std::span<const Row> rows() { return kRows; }
 
 const std::vector<Spelling>& spellings() {
-  static const std::vector<Spelling> all = make_spellings();
-  return all;
+  static const SpellingTable table;
+  return table.all;
 }
 
 Status apply(const Spelling& spelling, Draft& draft, std::string_view value, int number_value) {

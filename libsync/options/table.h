@@ -21,27 +21,27 @@ enum class Support : uint8_t { kYes, kNotYet, kNever };
 struct Effect {
   enum class Kind : uint8_t { kNone, kFlag, kTri, kNumber, kCount, kText, kCall, kHelp, kServer, kSender, kDaemon };
   Kind kind = Kind::kNone;
-  bool Draft::*flag = nullptr;
-  std::optional<bool> Draft::*tri = nullptr;
-  int Draft::*number = nullptr;
-  std::string Draft::*text = nullptr;
-  bool Draft::*given = nullptr;  // remembers that the row was seen
-  int value = 0;                 // for kFlag, kTri (0 or 1) and kNumber (unless the option takes a number)
+  bool Draft::* flag = nullptr;
+  std::optional<bool> Draft::* tri = nullptr;
+  int Draft::* number = nullptr;
+  std::string Draft::* text = nullptr;
+  bool Draft::* given = nullptr;  // remembers that the row was seen
+  int value = 0;                  // for kFlag, kTri (0 or 1) and kNumber (unless the option takes a number)
   Status (*call)(Draft&, std::string_view value) = nullptr;
 };
 
 struct Row {
-  const char* name = nullptr;     // without "--"; null: a letter only
+  const char* name = nullptr;  // without "--"; null: a letter only
   char letter = 0;
   Takes takes = Takes::kNothing;
   Effect set;
-  const char* aliases = "";       // other names with the same effect, separated by spaces
-  const char* no = "";            // names that undo it
-  Effect unset;                   // for `no`; kNone: the opposite of `set`
+  const char* aliases = "";  // other names with the same effect, separated by spaces
+  const char* no = "";       // names that undo it
+  Effect unset;              // for `no`; kNone: the opposite of `set`
   Support support = Support::kYes;
-  bool exact_refusal = false;     // a wildcard in "refuse options" does not reach it
+  bool exact_refusal = false;  // a wildcard in "refuse options" does not reach it
   const char* value_name = nullptr;
-  const char* help = nullptr;     // null: not shown by --help
+  const char* help = nullptr;  // null: not shown by --help
 };
 
 std::span<const Row> rows();
@@ -62,7 +62,7 @@ Status apply(const Spelling& spelling, Draft& draft, std::string_view text, int 
 struct SizeRule {
   char default_unit = 'b';
   int64_t min = 0;
-  int64_t max = -1;            // negative: no bound of its own
+  int64_t max = -1;  // negative: no bound of its own
   bool zero_unlimited = false;
 };
 Result<int64_t> parse_size(std::string_view text, std::string_view option, const SizeRule& rule);

@@ -50,7 +50,8 @@ std::expected<int64_t, SizeFault> read_size(std::string_view text, const SizeRul
 
   char unit = rule.default_unit;
   if (peek(at) && peek(at) != '+' && peek(at) != '-') unit = text[at++];
-  const size_t power = std::string_view("bkmgtp").find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit))));
+  const size_t power =
+      std::string_view("bkmgtp").find(static_cast<char>(std::tolower(static_cast<unsigned char>(unit))));
   if (power == std::string_view::npos) return std::unexpected(SizeFault::kInvalid);
 
   int64_t base = 1024;
@@ -101,7 +102,8 @@ bool is_chmod_item(std::string_view item) {
   if (for_dirs && for_files) return false;
   const bool names_somebody = who.find_first_of("ugoa") != std::string_view::npos;
   const std::string_view octal = skip("01234567");
-  if (!octal.empty()) return !names_somebody && at == item.size() && std::strtoul(std::string(octal).c_str(), nullptr, 8) <= 07777;
+  if (!octal.empty())
+    return !names_somebody && at == item.size() && std::strtoul(std::string(octal).c_str(), nullptr, 8) <= 07777;
   if (at == item.size() || !is_chmod_operator(item[at])) return false;
   ++at;
   const std::string_view copied = skip("ugo");
@@ -120,7 +122,9 @@ bool is_chmod(std::string_view text) {
 }
 
 const char* basis_option(BasisDirKind kind) {
-  return kind == BasisDirKind::kCompare ? "--compare-dest" : kind == BasisDirKind::kCopy ? "--copy-dest" : "--link-dest";
+  return kind == BasisDirKind::kCompare ? "--compare-dest"
+         : kind == BasisDirKind::kCopy  ? "--copy-dest"
+                                        : "--link-dest";
 }
 
 Status add_basis(Draft& draft, BasisDirKind kind, std::string_view dir) {
@@ -141,17 +145,17 @@ Status add_filter(Draft& draft, FilterArgument::Kind kind, std::string_view text
 
 // One of the two id maps with the facts that its complaints need.
 struct MapTarget {
-  std::string Draft::*map;
-  bool Draft::*given;
-  bool Draft::*by_chown;
-  bool Draft::*keeps;
+  std::string Draft::* map;
+  bool Draft::* given;
+  bool Draft::* by_chown;
+  bool Draft::* keeps;
   const char* option;
   const char* subject;
 };
-constexpr MapTarget kUserMap{&Draft::usermap,       &Draft::usermap_given, &Draft::usermap_by_chown, &Draft::owner,
-                             "--usermap", "user"};
-constexpr MapTarget kGroupMap{&Draft::groupmap,      &Draft::groupmap_given, &Draft::groupmap_by_chown, &Draft::group,
-                              "--groupmap", "group"};
+constexpr MapTarget kUserMap{&Draft::usermap, &Draft::usermap_given, &Draft::usermap_by_chown,
+                             &Draft::owner,   "--usermap",           "user"};
+constexpr MapTarget kGroupMap{&Draft::groupmap, &Draft::groupmap_given, &Draft::groupmap_by_chown,
+                              &Draft::group,    "--groupmap",           "group"};
 
 Status set_map(Draft& draft, const MapTarget& target, std::string map) {
   if (draft.*target.given) {
@@ -182,9 +186,12 @@ Status set_map_by_chown(Draft& draft, const MapTarget& target, std::string_view 
 Result<int64_t> parse_size(std::string_view text, std::string_view option, const SizeRule& rule) {
   const auto size = read_size(text, rule);
   if (size) return *size;
-  const char* fault = size.error() == SizeFault::kInvalid ? "invalid" : size.error() == SizeFault::kTooLarge ? "too large" : "too small";
+  const char* fault = size.error() == SizeFault::kInvalid    ? "invalid"
+                      : size.error() == SizeFault::kTooLarge ? "too large"
+                                                             : "too small";
   std::string complaint = fmt::format("--{}={} is {}", option, text, fault);
-  if (size.error() == SizeFault::kTooLarge && rule.max >= 0) complaint += fmt::format(" (max: {})", bound_text(rule.max));
+  if (size.error() == SizeFault::kTooLarge && rule.max >= 0)
+    complaint += fmt::format(" (max: {})", bound_text(rule.max));
   if (size.error() == SizeFault::kTooSmall)
     complaint += fmt::format(" (min: {}{})", bound_text(rule.min), rule.zero_unlimited ? " or 0 for unlimited" : "");
   return refuse(std::move(complaint));
@@ -323,10 +330,14 @@ Status debug(Draft& draft, std::string_view text) {
 
 Status stderr_mode(Draft& draft, std::string_view text) {
   const auto starts = [&](std::string_view word) { return !text.empty() && word.starts_with(text); };
-  if (starts("errors")) draft.stderr_level = 2;
-  else if (starts("all")) draft.stderr_level = 1;
-  else if (starts("client")) draft.stderr_level = 0;
-  else return refuse(fmt::format("--stderr mode \"{}\" is not one of errors, all, or client", text));
+  if (starts("errors"))
+    draft.stderr_level = 2;
+  else if (starts("all"))
+    draft.stderr_level = 1;
+  else if (starts("client"))
+    draft.stderr_level = 0;
+  else
+    return refuse(fmt::format("--stderr mode \"{}\" is not one of errors, all, or client", text));
   draft.stderr_given = true;
   return {};
 }
@@ -411,7 +422,8 @@ Status include_from(Draft& draft, std::string_view text) {
 // Bounded by the protocol that was asked for so far: --protocol=29 before -B allows more.
 Status block_size(Draft& draft, std::string_view text) {
   const int64_t max = draft.protocol < 30 ? kMaxBlockSizeBefore30 : kMaxBlockSize;
-  draft.block_size = static_cast<uint32_t>(TRY(parse_size(text, "block-size", {.default_unit = 'b', .min = 0, .max = max})));
+  draft.block_size =
+      static_cast<uint32_t>(TRY(parse_size(text, "block-size", {.default_unit = 'b', .min = 0, .max = max})));
   return {};
 }
 
@@ -441,7 +453,8 @@ Status partial_and_progress(Draft& draft, std::string_view) {
 }
 
 Status bwlimit(Draft& draft, std::string_view text) {
-  const int64_t bytes = TRY(parse_size(text, "bwlimit", {.default_unit = 'K', .min = kMinBwlimit, .zero_unlimited = true}));
+  const int64_t bytes =
+      TRY(parse_size(text, "bwlimit", {.default_unit = 'K', .min = kMinBwlimit, .zero_unlimited = true}));
   draft.bwlimit_kib = (static_cast<uint64_t>(bytes) + 512) / 1024;
   return {};
 }

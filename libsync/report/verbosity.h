@@ -11,17 +11,53 @@
 namespace ocsync::sync {
 
 enum class Info : uint8_t {
-  kBackup, kCopy, kDel, kFlist, kMisc, kMount, kName, kNonreg, kProgress, kRemove, kSkip, kStats, kSymsafe, kCount
+  kBackup,
+  kCopy,
+  kDel,
+  kFlist,
+  kMisc,
+  kMount,
+  kName,
+  kNonreg,
+  kProgress,
+  kRemove,
+  kSkip,
+  kStats,
+  kSymsafe,
+  kCount
 };
 enum class Debug : uint8_t {
-  kAcl, kBackup, kBind, kChdir, kConnect, kCmd, kDel, kDeltasum, kDup, kExit, kFilter, kFlist, kFuzzy, kGenr, kHash,
-  kHlink, kIconv, kIo, kNstr, kOwn, kProto, kRecv, kSend, kTime, kCount
+  kAcl,
+  kBackup,
+  kBind,
+  kChdir,
+  kConnect,
+  kCmd,
+  kDel,
+  kDeltasum,
+  kDup,
+  kExit,
+  kFilter,
+  kFlist,
+  kFuzzy,
+  kGenr,
+  kHash,
+  kHlink,
+  kIconv,
+  kIo,
+  kNstr,
+  kOwn,
+  kProto,
+  kRecv,
+  kSend,
+  kTime,
+  kCount
 };
 
 struct Verbosity {
   std::array<uint8_t, static_cast<size_t>(Info::kCount)> info{};
   std::array<uint8_t, static_cast<size_t>(Debug::kCount)> debug{};
-  uint32_t info_given = 0;   // bit per Info: set by --info itself, so that neither -v nor --stats changes it
+  uint32_t info_given = 0;  // bit per Info: set by --info itself, so that neither -v nor --stats changes it
   uint32_t debug_given = 0;
 
   bool shows(Info what, int level = 1) const { return info[static_cast<size_t>(what)] >= level; }

@@ -86,8 +86,8 @@ TEST_CASE("far arguments are those that rsync sends") {
     REQUIRE(journey.has_value());
     REQUIRE(journey->kind != Journey::Kind::kLocal);
     const bool push = journey->kind == Journey::Kind::kPush;
-    const auto far = far_command(command->options, push,
-                                 push ? std::vector<std::string>{*journey->destination} : journey->sources);
+    const auto far =
+        far_command(command->options, push, push ? std::vector<std::string>{*journey->destination} : journey->sources);
     REQUIRE(far.has_value());
     CHECK(joined(far->words) == joined(vector.far));
     CHECK(joined(far->secluded) == joined(vector.then));

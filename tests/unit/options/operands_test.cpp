@@ -1,7 +1,7 @@
 // Host specifications, journeys, and the words of a remote shell.
 #include "libsync/options/operands.h"
 
-#include "support.h"
+#include "tests/unit/options/support.h"
 
 using namespace ocsync;
 using namespace ocsync::sync;
@@ -15,7 +15,8 @@ namespace {
 std::string told(const char* text) {
   const Operand o = parse_operand(text);
   const char* kind = o.where == Where::kLocal ? "local" : o.where == Where::kShell ? "shell" : "daemon";
-  return std::string(kind) + " " + (o.has_user ? o.user : "-") + "|" + o.host + "|" + std::to_string(o.port) + "|" + o.path;
+  return std::string(kind) + " " + (o.has_user ? o.user : "-") + "|" + o.host + "|" + std::to_string(o.port) + "|" +
+         o.path;
 }
 
 std::string plan_complaint(const std::string& line) {
@@ -139,7 +140,8 @@ TEST_CASE("journey: empty operands") {
 TEST_CASE("shell command: quotes") {
   CHECK(*split_shell_command("ssh -p 22") == std::vector<std::string>{"ssh", "-p", "22"});
   CHECK(*split_shell_command("  ssh  ") == std::vector<std::string>{"ssh"});
-  CHECK(*split_shell_command("ssh -o 'Proxy Command=x y'") == std::vector<std::string>{"ssh", "-o", "Proxy Command=x y"});
+  CHECK(*split_shell_command("ssh -o 'Proxy Command=x y'") ==
+        std::vector<std::string>{"ssh", "-o", "Proxy Command=x y"});
   CHECK(*split_shell_command("a \"it's\" 'say \"x\"'") == std::vector<std::string>{"a", "it's", "say \"x\""});
   CHECK(*split_shell_command("a 'don''t'") == std::vector<std::string>{"a", "don't"});
   CHECK(*split_shell_command("a pre'mid dle'post") == std::vector<std::string>{"a", "premid dlepost"});
@@ -153,7 +155,8 @@ TEST_CASE("shell words: user, address family, host") {
   CHECK(*shell_words(options, "ssh", far, false) == std::vector<std::string>{"ssh", "-l", "u", "h"});
   options.address_family = 6;
   options.shell = "/usr/bin/ssh -x";
-  CHECK(*shell_words(options, "ssh", far, false) == std::vector<std::string>{"/usr/bin/ssh", "-x", "-l", "u", "-6", "h"});
+  CHECK(*shell_words(options, "ssh", far, false) ==
+        std::vector<std::string>{"/usr/bin/ssh", "-x", "-l", "u", "-6", "h"});
   options.shell = "rsh -l v";
   CHECK(*shell_words(options, "ssh", far, true) == std::vector<std::string>{"rsh", "-l", "v", "h"});
   CHECK(*shell_words(options, "ssh", far, false) == std::vector<std::string>{"rsh", "-l", "v", "-l", "u", "h"});

@@ -8,7 +8,7 @@
 #include <set>
 
 #include "libsync/options/table.h"
-#include "support.h"
+#include "tests/unit/options/support.h"
 
 using namespace ocsync;
 using namespace ocsync::sync;

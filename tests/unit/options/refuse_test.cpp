@@ -1,7 +1,7 @@
 // What a daemon's module refuses, and how it says so.
 #include "libsync/options/refuse.h"
 
-#include "support.h"
+#include "tests/unit/options/support.h"
 
 using namespace ocsync;
 using namespace ocsync::sync;

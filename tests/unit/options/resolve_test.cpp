@@ -2,7 +2,7 @@
 #include "libsync/options/resolve.h"
 
 #include "libsync/options/table.h"
-#include "support.h"
+#include "tests/unit/options/support.h"
 
 using namespace ocsync;
 using namespace ocsync::sync;
