@@ -30,6 +30,7 @@ const char* const kCaptures[] = {
     "hlink-p28",     "hlink-p30",     "hlink-p32",    "iconv-p32",    "pullsum-p27",  "pullsum-p29",    "pullsum-p30",
     "pullsum-p32",   "push1-p27",     "push1-p28",    "push1-p29",    "push1-p30",    "push1-p31",      "push1-p32",
     "pushdir-p30",   "pushdir-p31",   "pushdir-p32",  "relative-p32", "remove-p29",   "remove-p32",     "secluded-p32",
+    "special-p27",   "special-p28",   "special-p29",  "special-p30",  "special-p31",  "special-p32",    "idlists-p30",
 };
 
 // One direction after the handshake: its data bytes, and the messages between them.
@@ -114,6 +115,7 @@ class Session {
     f.links = c.has('l');
     f.devices = f.specials = c.has('D');
     f.hard_links = c.has('H');
+    f.atimes = c.has('U');
     f.checksums = c.has('c');
     f.acls = c.has('A');
     f.xattrs = c.has('X');
@@ -163,6 +165,7 @@ class Session {
       // One directory's entries are numbered with "." first, then files, then directories, each by name.
       sorted.push_back({{e.name != ".", (e.mode & kTypeMask) == kTypeDir, e.name}, set});
       names.push_back(e.name);
+      if (is_device(e.mode)) devices[e.name] = {e.rdev_major, e.rdev_minor};
       same_again(begin);
     }
     std::sort(sorted.begin(), sorted.end());
@@ -252,6 +255,7 @@ class Session {
   XattrEncoder xattrs_out;
   std::map<int32_t, int32_t> sets;  // of attributes, by index
   std::vector<std::string> names;
+  std::map<std::string, std::pair<uint32_t, uint32_t>> devices;
   size_t fetched = 0;
   int32_t next_start = 0;
 
@@ -331,6 +335,10 @@ void replay(const Capture& c, size_t chunk) {
   if (c.name == "hlink-p32") {
     CHECK(s.names.size() == 12);
     CHECK(s.names.back() == "d1/d2/f3");
+  }
+  if (c.name.starts_with("special")) {
+    CHECK(s.devices == std::map<std::string, std::pair<uint32_t, uint32_t>>{
+                           {"big", {4, 300}}, {"blk", {259, 5}}, {"null", {1, 3}}, {"tty1", {4, 1}}, {"tty64", {4, 64}}});
   }
   if (c.name == "aclxattr-p32") CHECK(s.fetched == 1);
   if (c.name == "delete-p32" || c.name == "delete-p29") {
