@@ -8,7 +8,7 @@ namespace {
 
 constexpr size_t kLast = std::size(AdaptiveBuffer::kSizes) - 1;
 // Up to this much, the size of the same place is enough; a file longer than all of them gets the largest.
-constexpr uint64_t kServes[] = {4 * 1024, 128 * 1024, 1024 * 1024};
+constexpr uint64_t kServes[] = {4UL * 1024, 128UL * 1024, 1024UL * 1024};
 
 // One short call says little: a pipe delivers what just lies there, and the last piece of a file is always short.
 constexpr int kShortCallsToShrink = 4;

@@ -11,7 +11,7 @@ namespace ocsync {
 // memory, a MiB needs at most four calls, 100 KiB at most two, and a long file ends up with a MiB a call.
 class AdaptiveBuffer {
  public:
-  static constexpr size_t kSizes[] = {4 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024};
+  static constexpr size_t kSizes[] = {4UL * 1024, 64UL * 1024, 256UL * 1024, 1024UL * 1024};
 
   // `file_bytes`: nothing if nobody knows, as for a pipe.
   explicit AdaptiveBuffer(std::optional<uint64_t> file_bytes);

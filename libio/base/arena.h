@@ -20,8 +20,8 @@ namespace ocsync {
 
 class Arena {
  public:
-  static constexpr size_t kFirstBlock = 32 * 1024;
-  static constexpr size_t kLargestBlock = 1024 * 1024;
+  static constexpr size_t kFirstBlock = 32UL * 1024;
+  static constexpr size_t kLargestBlock = 1024UL * 1024;
 
   // A smaller first block suits arenas of which there are many.
   explicit Arena(size_t first_block = kFirstBlock) : next_block_(std::max<size_t>(first_block, 64)) {}

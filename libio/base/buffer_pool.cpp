@@ -9,7 +9,7 @@ namespace ocsync {
 namespace {
 
 constexpr size_t kPage = 4096;
-constexpr size_t kHugePage = 2 * 1024 * 1024;
+constexpr size_t kHugePage = 2UL * 1024 * 1024;
 constexpr size_t kClasses = std::size(BufferPool::kSizes);
 
 std::align_val_t alignment(size_t size) { return std::align_val_t{size >= 2 * kHugePage ? kHugePage : kPage}; }

@@ -47,7 +47,7 @@ class Buffer {
 // and filled with one atomic exchange each.
 class BufferPool {
  public:
-  static constexpr size_t kSizes[] = {64 * 1024, 1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024};
+  static constexpr size_t kSizes[] = {64UL * 1024, 1024UL * 1024, 4UL * 1024 * 1024, 16UL * 1024 * 1024};
   // How many idle buffers of each size stay; together at most 68 MiB.
   static constexpr size_t kIdle[] = {64, 16, 4, 2};
 

@@ -16,7 +16,7 @@ constexpr auto kFailed = static_cast<size_t>(-1);
 int convert_some(iconv_t converter, std::string_view& text, std::string& out) {
   while (!text.empty()) {
     const size_t used = out.size();
-    out.resize(used + text.size() * 2 + 16);  // 16: room for the longest character, or this might never end
+    out.resize(used + text.size() * 2 + 16);    // 16: room for the longest character, or this might never end
     char* in = const_cast<char*>(text.data());  // iconv lacks const, but it only reads
     size_t in_left = text.size();
     char* to = out.data() + used;

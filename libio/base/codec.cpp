@@ -15,7 +15,7 @@ namespace {
 
 // zlib counts in 32 bits; a step simply takes less of what is longer.
 constexpr size_t kMostPerStep = 1U << 30;
-constexpr size_t kWindow = 32 * 1024;
+constexpr size_t kWindow = 32UL * 1024;
 
 // zlib's interface lacks const, but it only reads.
 Bytef* zlib_input(Bytes bytes) { return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data())); }

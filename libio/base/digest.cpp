@@ -2,7 +2,6 @@
 #include "libio/base/digest.h"
 
 #include <openssl/evp.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <cassert>
@@ -27,9 +26,9 @@ struct Row {
 };
 // In the order of the enum; a second name for a kind comes after.
 constexpr Row kRows[] = {
-    {DigestKind::kNone, "none", 1},      {DigestKind::kMd4, "md4", 16},       {DigestKind::kMd5, "md5", 16},
-    {DigestKind::kSha1, "sha1", 20},     {DigestKind::kSha256, "sha256", 32}, {DigestKind::kSha512, "sha512", 64},
-    {DigestKind::kXxh64, "xxh64", 8},    {DigestKind::kXxh3, "xxh3", 8},      {DigestKind::kXxh128, "xxh128", 16},
+    {DigestKind::kNone, "none", 1},    {DigestKind::kMd4, "md4", 16},       {DigestKind::kMd5, "md5", 16},
+    {DigestKind::kSha1, "sha1", 20},   {DigestKind::kSha256, "sha256", 32}, {DigestKind::kSha512, "sha512", 64},
+    {DigestKind::kXxh64, "xxh64", 8},  {DigestKind::kXxh3, "xxh3", 8},      {DigestKind::kXxh128, "xxh128", 16},
     {DigestKind::kXxh64, "xxhash", 8},
 };
 
@@ -49,11 +48,16 @@ const EVP_MD* fetched(DigestKind kind) {
   };
   static const Algorithms table;  // never freed: OpenSSL may be gone before our last thread
   switch (kind) {
-    case DigestKind::kMd5: return table.md5;
-    case DigestKind::kSha1: return table.sha1;
-    case DigestKind::kSha256: return table.sha256;
-    case DigestKind::kSha512: return table.sha512;
-    default: return nullptr;
+    case DigestKind::kMd5:
+      return table.md5;
+    case DigestKind::kSha1:
+      return table.sha1;
+    case DigestKind::kSha256:
+      return table.sha256;
+    case DigestKind::kSha512:
+      return table.sha512;
+    default:
+      return nullptr;
   }
 }
 
@@ -108,10 +112,9 @@ void store(Digest& out, const std::array<std::byte, 16>& value) {
 size_t digest_bytes(DigestKind kind) { return row(kind).bytes; }
 
 std::optional<DigestKind> digest_by_name(std::string_view name) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   for (const Row& candidate : kRows) {
-    if (candidate.name.size() == name.size() && strncasecmp(candidate.name.data(), name.data(), name.size()) == 0) {
-      return candidate.kind;
-    }
+    if (std::ranges::equal(candidate.name, name, {}, {}, lower)) return candidate.kind;
   }
   return std::nullopt;
 }
@@ -123,8 +126,10 @@ bool digest_available(DigestKind kind) {
     case DigestKind::kMd5:
     case DigestKind::kSha1:
     case DigestKind::kSha256:
-    case DigestKind::kSha512: return fetched(kind) != nullptr;
-    default: return true;
+    case DigestKind::kSha512:
+      return fetched(kind) != nullptr;
+    default:
+      return true;
   }
 }
 
@@ -135,15 +140,24 @@ bool Digest::operator==(const Digest& other) const {
 struct Hasher::State {
   State(DigestKind k, uint64_t s) : kind(k), seed(s) {
     switch (kind) {
-      case DigestKind::kNone: break;
-      case DigestKind::kMd4: work.emplace<Md4>(); break;
+      case DigestKind::kNone:
+        break;
+      case DigestKind::kMd4:
+        work.emplace<Md4>();
+        break;
       case DigestKind::kMd5:
       case DigestKind::kSha1:
       case DigestKind::kSha256:
-      case DigestKind::kSha512: work.emplace<Evp>(kind); break;
-      case DigestKind::kXxh64: XXH64_reset(&work.emplace<XXH64_state_t>(), seed); break;
+      case DigestKind::kSha512:
+        work.emplace<Evp>(kind);
+        break;
+      case DigestKind::kXxh64:
+        XXH64_reset(&work.emplace<XXH64_state_t>(), seed);
+        break;
       case DigestKind::kXxh3:
-      case DigestKind::kXxh128: start(work.emplace<XXH3_state_t>()); break;
+      case DigestKind::kXxh128:
+        start(work.emplace<XXH3_state_t>());
+        break;
     }
   }
 
@@ -177,12 +191,17 @@ void Hasher::reset() {
 void Hasher::update(Bytes bytes) {
   if (bytes.empty()) return;
   switch (state_->kind) {
-    case DigestKind::kNone: break;
-    case DigestKind::kMd4: std::get_if<Md4>(&state_->work)->update(bytes); break;
+    case DigestKind::kNone:
+      break;
+    case DigestKind::kMd4:
+      std::get_if<Md4>(&state_->work)->update(bytes);
+      break;
     case DigestKind::kMd5:
     case DigestKind::kSha1:
     case DigestKind::kSha256:
-    case DigestKind::kSha512: std::get_if<Evp>(&state_->work)->update(bytes); break;
+    case DigestKind::kSha512:
+      std::get_if<Evp>(&state_->work)->update(bytes);
+      break;
     case DigestKind::kXxh64:
       XXH64_update(std::get_if<XXH64_state_t>(&state_->work), bytes.data(), bytes.size());
       break;
@@ -198,15 +217,26 @@ void Hasher::update(Bytes bytes) {
 Digest Hasher::finish() {
   Digest out = digest_of_size(state_->kind);
   switch (state_->kind) {
-    case DigestKind::kNone: break;
-    case DigestKind::kMd4: store(out, std::get_if<Md4>(&state_->work)->finish()); break;
+    case DigestKind::kNone:
+      break;
+    case DigestKind::kMd4:
+      store(out, std::get_if<Md4>(&state_->work)->finish());
+      break;
     case DigestKind::kMd5:
     case DigestKind::kSha1:
     case DigestKind::kSha256:
-    case DigestKind::kSha512: std::get_if<Evp>(&state_->work)->finish(out.data.data()); break;
-    case DigestKind::kXxh64: store(out, XXH64_digest(std::get_if<XXH64_state_t>(&state_->work))); break;
-    case DigestKind::kXxh3: store(out, XXH3_64bits_digest(std::get_if<XXH3_state_t>(&state_->work))); break;
-    case DigestKind::kXxh128: store(out, XXH3_128bits_digest(std::get_if<XXH3_state_t>(&state_->work))); break;
+    case DigestKind::kSha512:
+      std::get_if<Evp>(&state_->work)->finish(out.data.data());
+      break;
+    case DigestKind::kXxh64:
+      store(out, XXH64_digest(std::get_if<XXH64_state_t>(&state_->work)));
+      break;
+    case DigestKind::kXxh3:
+      store(out, XXH3_64bits_digest(std::get_if<XXH3_state_t>(&state_->work)));
+      break;
+    case DigestKind::kXxh128:
+      store(out, XXH3_128bits_digest(std::get_if<XXH3_state_t>(&state_->work)));
+      break;
   }
   return out;
 }
@@ -214,7 +244,8 @@ Digest Hasher::finish() {
 Digest hash(DigestKind kind, Bytes bytes, uint64_t seed) {
   Digest out = digest_of_size(kind);
   switch (kind) {
-    case DigestKind::kNone: break;
+    case DigestKind::kNone:
+      break;
     case DigestKind::kMd4: {
       Md4 md4;
       md4.update(bytes);
@@ -230,9 +261,15 @@ Digest hash(DigestKind kind, Bytes bytes, uint64_t seed) {
       evp.finish(out.data.data());
       break;
     }
-    case DigestKind::kXxh64: store(out, XXH64(bytes.data(), bytes.size(), seed)); break;
-    case DigestKind::kXxh3: store(out, XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed)); break;
-    case DigestKind::kXxh128: store(out, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed)); break;
+    case DigestKind::kXxh64:
+      store(out, XXH64(bytes.data(), bytes.size(), seed));
+      break;
+    case DigestKind::kXxh3:
+      store(out, XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
+      break;
+    case DigestKind::kXxh128:
+      store(out, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
+      break;
   }
   return out;
 }

@@ -103,9 +103,7 @@ Result<bool> Reader::at_end() {
   return end_ == 0;
 }
 
-Writer::Writer(ByteSink& sink, size_t buffer_bytes) : sink_(sink), buffer_(buffer_bytes) {
-  assert(buffer_bytes > 0);
-}
+Writer::Writer(ByteSink& sink, size_t buffer_bytes) : sink_(sink), buffer_(buffer_bytes) { assert(buffer_bytes > 0); }
 
 Status Writer::bytes(Bytes bytes) {
   position_ += bytes.size();

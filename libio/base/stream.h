@@ -37,12 +37,13 @@ class ByteSink {
 // A buffered reader with a one-sided view of its buffer. Owns the buffer, borrows the source. Not thread-safe.
 class Reader {
  public:
-  static constexpr size_t kDefaultBuffer = 64 * 1024;
+  static constexpr size_t kDefaultBuffer = 64UL * 1024;
 
   explicit Reader(ByteSource& source, size_t buffer_bytes = kDefaultBuffer);
 
   Result<uint8_t> u8() {
-    if (begin_ == end_) [[unlikely]] TRY(fill(1));
+    if (begin_ == end_) [[unlikely]]
+      TRY(fill(1));
     ++position_;
     return std::to_integer<uint8_t>(buffer_[begin_++]);
   }
@@ -57,7 +58,8 @@ class Reader {
   Result<Bytes> some(size_t most);
   // Exactly `bytes` (at most the size of the buffer) as a view valid until the next call.
   Result<Bytes> view(size_t bytes) {
-    if (end_ - begin_ < bytes) [[unlikely]] TRY(fill(bytes));
+    if (end_ - begin_ < bytes) [[unlikely]]
+      TRY(fill(bytes));
     const Bytes out(buffer_.get() + begin_, bytes);
     begin_ += bytes;
     position_ += bytes;
@@ -99,10 +101,11 @@ class Reader {
 // A buffered writer over a sink. Nothing leaves before the buffer is full or flush() is called. Not thread-safe.
 class Writer {
  public:
-  explicit Writer(ByteSink& sink, size_t buffer_bytes = 32 * 1024);
+  explicit Writer(ByteSink& sink, size_t buffer_bytes = 32UL * 1024);
 
   Status u8(uint8_t value) {
-    if (used_ == buffer_.size()) [[unlikely]] TRY(drain());
+    if (used_ == buffer_.size()) [[unlikely]]
+      TRY(drain());
     buffer_[used_++] = std::byte{value};
     ++position_;
     return {};
@@ -167,6 +170,6 @@ struct StreamEnd {
   std::unique_ptr<ByteSource> source;
   std::unique_ptr<ByteSink> sink;
 };
-std::pair<StreamEnd, StreamEnd> make_stream_pair(size_t capacity = 256 * 1024);
+std::pair<StreamEnd, StreamEnd> make_stream_pair(size_t capacity = 256UL * 1024);
 
 }  // namespace ocsync

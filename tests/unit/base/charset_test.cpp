@@ -37,8 +37,8 @@ TEST_CASE("charset: output four times as long as the input") {
 TEST_CASE("charset: the errno says what is wrong with a name") {
   CharsetConverter from_utf8 = converter("ISO-8859-1", "UTF-8");
   CHECK(from_utf8.convert("a\xff").error().sys == EILSEQ);
-  CHECK(from_utf8.convert("a\xc3").error().sys == EINVAL);          // cut within a character
-  CHECK(from_utf8.convert("\xe2\x82\xac").error().sys == EILSEQ);   // Latin-1 has no euro
+  CHECK(from_utf8.convert("a\xc3").error().sys == EINVAL);         // cut within a character
+  CHECK(from_utf8.convert("\xe2\x82\xac").error().sys == EILSEQ);  // Latin-1 has no euro
   CHECK(from_utf8.convert("abcd", 3).error().sys == E2BIG);
   CHECK(from_utf8.convert("abc", 3).value() == "abc");
   // A failure leaves nothing behind.
@@ -47,7 +47,10 @@ TEST_CASE("charset: the errno says what is wrong with a name") {
 
 TEST_CASE("charset: messages keep what does not convert") {
   CharsetConverter from_utf8 = converter("ISO-8859-1", "UTF-8");
-  CHECK(from_utf8.convert_leniently("a\xff" "b\xc3\xa9\xc3") == "a\xff" "b\xe9\xc3");
+  CHECK(from_utf8.convert_leniently("a\xff"
+                                    "b\xc3\xa9\xc3") ==
+        "a\xff"
+        "b\xe9\xc3");
   CHECK(from_utf8.convert_leniently("").empty());
 }
 

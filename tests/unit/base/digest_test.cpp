@@ -55,8 +55,9 @@ std::string pattern(size_t bytes) {
   return text;
 }
 
-constexpr DigestKind kAll[] = {DigestKind::kNone,   DigestKind::kMd4,   DigestKind::kMd5,  DigestKind::kSha1,  DigestKind::kSha256,
-                               DigestKind::kSha512, DigestKind::kXxh64, DigestKind::kXxh3, DigestKind::kXxh128};
+constexpr DigestKind kAll[] = {DigestKind::kNone,  DigestKind::kMd4,    DigestKind::kMd5,
+                               DigestKind::kSha1,  DigestKind::kSha256, DigestKind::kSha512,
+                               DigestKind::kXxh64, DigestKind::kXxh3,   DigestKind::kXxh128};
 
 }  // namespace
 

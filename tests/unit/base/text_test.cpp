@@ -103,8 +103,8 @@ TEST_CASE("text: sizes with units") {
 }
 
 TEST_CASE("text: sizes that are none") {
-  for (const char* text : {"x", "1x", "1i", "1ki", "1kx", "1kbb", "1,5", "1.5.2", "1+2", "1-2", "1+", "+5", "+1", " 1", "1 ",
-                           "1e3", "0x10", "1k+1x", "1k+11"}) {
+  for (const char* text : {"x", "1x", "1i", "1ki", "1kx", "1kbb", "1,5", "1.5.2", "1+2", "1-2", "1+", "+5", "+1", " 1",
+                           "1 ", "1e3", "0x10", "1k+1x", "1k+11"}) {
     CAPTURE(text);
     CHECK(size_text(text) == "invalid");
   }
@@ -112,8 +112,8 @@ TEST_CASE("text: sizes that are none") {
 }
 
 TEST_CASE("text: sizes beyond the limit") {
-  for (const char* text : {"8192P", "9223372036854775807", "8388608T-1", "8193P", "99999P", "-1", "0-1",
-                           "99999999999999999999999"}) {
+  for (const char* text :
+       {"8192P", "9223372036854775807", "8388608T-1", "8193P", "99999P", "-1", "0-1", "99999999999999999999999"}) {
     CAPTURE(text);
     CHECK(size_text(text) == "too large");
   }
@@ -148,8 +148,8 @@ TEST_CASE("text: high bytes pass by the locale, by wish, or outside the control 
   LocaleScope utf8("C.UTF-8");
   REQUIRE(utf8.known());
   CHECK(escape_text("caf\xc3\xa9 \xe2\x82\xac", Escape::kTerminal) == "caf\xc3\xa9 \xe2\x82\xac");
-  CHECK(escape_text("\xc3", Escape::kTerminal) == "\\#303");            // cut short
-  CHECK(escape_text("\xc3x", Escape::kTerminal) == "\\#303x");          // broken off
+  CHECK(escape_text("\xc3", Escape::kTerminal) == "\\#303");    // cut short
+  CHECK(escape_text("\xc3x", Escape::kTerminal) == "\\#303x");  // broken off
   CHECK(escape_text("\xff\xc3\xa9", Escape::kTerminal) == "\\#377\xc3\xa9");
 }
 
