@@ -23,7 +23,8 @@ struct Acl {
   uint8_t user_obj = kNoAccess, group_obj = kNoAccess, mask = kNoAccess, other = kNoAccess;
   std::vector<AclEntry> entries;
   bool empty() const {
-    return user_obj == kNoAccess && group_obj == kNoAccess && mask == kNoAccess && other == kNoAccess && entries.empty();
+    return user_obj == kNoAccess && group_obj == kNoAccess && mask == kNoAccess && other == kNoAccess &&
+           entries.empty();
   }
   // Nothing beyond what permission bits can say.
   bool is_plain() const { return entries.empty() && mask == kNoAccess; }

@@ -105,8 +105,10 @@ Result<Child> Child::start(const std::vector<std::string>& argv, const std::vect
 }
 
 Child::Child(Child&& other) noexcept
-    : to_child_(std::move(other.to_child_)), from_child_(std::move(other.from_child_)),
-      pid_(std::exchange(other.pid_, -1)), status_(other.status_) {}
+    : to_child_(std::move(other.to_child_)),
+      from_child_(std::move(other.from_child_)),
+      pid_(std::exchange(other.pid_, -1)),
+      status_(other.status_) {}
 
 Child::~Child() {
   close_in();
@@ -135,8 +137,10 @@ Result<int> Child::wait() {
 std::optional<int> Child::poll_exit() {
   if (status_) return status_;
   const Result<std::optional<int>> raw = sys::wait_child(pid_, false);
-  if (!raw) status_ = 255;  // somebody else reaped it; nothing is left to wait for
-  else if (*raw) status_ = exit_value(**raw);
+  if (!raw)
+    status_ = 255;  // somebody else reaped it; nothing is left to wait for
+  else if (*raw)
+    status_ = exit_value(**raw);
   return status_;
 }
 

@@ -16,7 +16,8 @@ class Child {
  public:
   // Runs argv[0] through PATH. Standard error is inherited. Exec failures come back here with errno and the program's
   // name (Fault::kIpc), not as a mysterious exit code. Descriptors of ours are closed on exec.
-  static Result<Child> start(const std::vector<std::string>& argv, const std::vector<std::string>& extra_environment = {});
+  static Result<Child> start(const std::vector<std::string>& argv,
+                             const std::vector<std::string>& extra_environment = {});
   Child(Child&&) noexcept;
   ~Child();  // closes the pipes and reaps the child; it is sent SIGTERM if it does not end within a second
   int in() const { return to_child_.get(); }     // write here: the child's standard input

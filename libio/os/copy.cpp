@@ -76,8 +76,10 @@ struct Output {
         if (zero != zeros) break;
         run += chunk;
       }
-      if (!zeros) TRY(write(bytes.first(run), offset));
-      else TRY(skip(offset, run));
+      if (!zeros)
+        TRY(write(bytes.first(run), offset));
+      else
+        TRY(skip(offset, run));
       offset += run;
       bytes = bytes.subspan(run);
     }
@@ -181,8 +183,10 @@ Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expec
   TRY(stop.check());
   Output out{to, options.sparse, false};
   if (options.preallocate && expected > 0) {
-    if (Status s = to.preallocate(expected); s) out.reserved = true;
-    else if (s.error().fault != Fault::kUnsupported) return writing(s.error());
+    if (Status s = to.preallocate(expected); s)
+      out.reserved = true;
+    else if (s.error().fault != Fault::kUnsupported)
+      return writing(s.error());
   }
   if (expected <= strategy::kSmallFile && !options.prefer_kernel) {
     if (const auto done = TRY(copy_small(from, out, expected))) return CopyResult{*done, CopyResult::Path::kBuffered};
@@ -207,8 +211,10 @@ Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expec
   from.advise_sequential();
   if (options.sparse && source->is_regular()) {
     // next_data() is worth its calls only if something is missing from the blocks.
-    if (source->blocks * 512 < source->size) TRY(pump_sparse(from, out, source->size, stop));
-    else TRY(pump(from, out, 0, UINT64_MAX, stop));
+    if (source->blocks * 512 < source->size)
+      TRY(pump_sparse(from, out, source->size, stop));
+    else
+      TRY(pump(from, out, 0, UINT64_MAX, stop));
     TRY(out.finish());
     return CopyResult{out.total, CopyResult::Path::kBuffered};
   }

@@ -118,7 +118,8 @@ Result<Fd> open_beneath(int dir, const std::string& relative, bool follow_links)
     case EAGAIN:        // something was renamed during a ".."
     case ENAMETOOLONG:  // as a whole; each component may still do
       return walk_beneath(dir, relative, follow_links);
-    default: return fd;
+    default:
+      return fd;
   }
 }
 
@@ -234,8 +235,10 @@ Result<Dir> Dir::open_trusted(const std::string& path, bool insecure_links) {
       break;
     case ENAMETOOLONG:
     case ENOSYS:
-    case EPERM: break;
-    default: return fail(direct.error());
+    case EPERM:
+      break;
+    default:
+      return fail(direct.error());
   }
   return Dir(TRY(TrustedWalk(path, insecure_links).directory()));
 }
@@ -252,10 +255,18 @@ Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t m
   TRY(check_path(path));
   int flags = O_NOCTTY;
   switch (use) {
-    case Use::kRead: flags |= O_RDONLY; break;
-    case Use::kReplace: flags |= O_WRONLY | O_CREAT | O_TRUNC; break;
-    case Use::kAppend: flags |= O_WRONLY | O_CREAT | O_APPEND; break;
-    case Use::kUpdate: flags |= O_RDWR | O_CREAT; break;
+    case Use::kRead:
+      flags |= O_RDONLY;
+      break;
+    case Use::kReplace:
+      flags |= O_WRONLY | O_CREAT | O_TRUNC;
+      break;
+    case Use::kAppend:
+      flags |= O_WRONLY | O_CREAT | O_APPEND;
+      break;
+    case Use::kUpdate:
+      flags |= O_RDWR | O_CREAT;
+      break;
   }
   return File(TRY(TrustedWalk(path, insecure_links).file(flags, mode)));
 }

@@ -44,8 +44,8 @@ class Dir {
   // if root or the effective user owns it, unless insecure_links; a refusal names the component and its owner.
   static Result<Dir> open_trusted(const std::string& path, bool insecure_links = false);
   static Result<Dir> current();
-  // The directory of the last component of an operator's path, by the same rule, and that component (which may not exist,
-  // and is "." when the path ends in a slash, "." or "..").
+  // The directory of the last component of an operator's path, by the same rule, and that component (which may not
+  // exist, and is "." when the path ends in a slash, "." or "..").
   struct Place;
   static Result<Place> trusted_parent(const std::string& path, bool insecure_links = false);
   // A file the operator named (password file, filter file, log, batch), by the same rule. All but kRead create it with
@@ -54,7 +54,7 @@ class Dir {
   static Result<File> open_trusted_file(const std::string& path, Use use, uint32_t mode = 0600,
                                         bool insecure_links = false);
 
-  Result<Dir> child(Leaf name) const;           // fails on a symlink (ENOTDIR or ELOOP)
+  Result<Dir> child(Leaf name) const;            // fails on a symlink (ENOTDIR or ELOOP)
   Result<Dir> child_following(Leaf name) const;  // follows a symlink; only for -k/-L sources, which say so
   // A directory below this one by relative path ("" and "." are this directory). Symlinks inside the tree are followed
   // only while they stay beneath this directory; absolute targets and climbing out fail with ELOOP or EXDEV.
@@ -65,29 +65,29 @@ class Dir {
 
   Result<DirListing> list() const;
   Result<FileInfo> self() const;
-  Result<FileInfo> info(Leaf name) const;            // describes a symlink, never its target
-  Result<FileInfo> info_following(Leaf name) const;  // describes the target
+  Result<FileInfo> info(Leaf name) const;             // describes a symlink, never its target
+  Result<FileInfo> info_following(Leaf name) const;   // describes the target
   Result<FileInfo> info_with_btime(Leaf name) const;  // costs a little more than info()
   // Information on many children of one directory; result i belongs to names[i].
   std::vector<Result<FileInfo>> info_batch(std::span<const Leaf> names) const;
 
   Result<File> open_read(Leaf name, bool no_atime = false) const;  // fails on a symlink (ELOOP)
   Result<File> open_read_following(Leaf name) const;
-  Result<File> open_write(Leaf name) const;                            // existing, not a symlink, not truncated
-  Result<File> open_update(Leaf name) const;                           // the same, also readable
-  Result<File> create(Leaf name, uint32_t mode) const;                 // must not exist; readable and writable
-  Result<File> open_path(Leaf name) const;                             // O_PATH|O_NOFOLLOW: attributes only
+  Result<File> open_write(Leaf name) const;             // existing, not a symlink, not truncated
+  Result<File> open_update(Leaf name) const;            // the same, also readable
+  Result<File> create(Leaf name, uint32_t mode) const;  // must not exist; readable and writable
+  Result<File> open_path(Leaf name) const;              // O_PATH|O_NOFOLLOW: attributes only
   Status make_dir(Leaf name, uint32_t mode) const;
   Status make_symlink(const std::string& target, Leaf name) const;
-  Status make_node(Leaf name, uint32_t mode, uint64_t rdev) const;     // devices, fifos, sockets
-  Status hard_link(Leaf from, const Dir& to_dir, Leaf to) const;       // never follows `from`
+  Status make_node(Leaf name, uint32_t mode, uint64_t rdev) const;  // devices, fifos, sockets
+  Status hard_link(Leaf from, const Dir& to_dir, Leaf to) const;    // never follows `from`
   Result<std::string> read_link(Leaf name) const;
   Status rename(Leaf from, const Dir& to_dir, Leaf to) const;
   Status unlink(Leaf name) const;
   Status remove_dir(Leaf name) const;
 
-  Status set_mode(Leaf name, uint32_t permissions) const;                        // not on symlinks
-  Status set_owner(Leaf name, uint32_t uid, uint32_t gid) const;                 // acts on a symlink itself
+  Status set_mode(Leaf name, uint32_t permissions) const;                            // not on symlinks
+  Status set_owner(Leaf name, uint32_t uid, uint32_t gid) const;                     // acts on a symlink itself
   Status set_times(Leaf name, std::optional<FileTime> atime, FileTime mtime) const;  // acts on a symlink itself
   Status set_self_mode(uint32_t permissions) const;
   Status set_self_owner(uint32_t uid, uint32_t gid) const;

@@ -22,7 +22,9 @@ constexpr int64_t kUsPerSecond = 1'000'000;
 constexpr int64_t kShortestPauseUs = kUsPerSecond / 10;
 
 // Out of line, as g++ 12 sees an overflow that is not there when this is inlined into a Result.
-[[gnu::noinline]] std::unexpected<Error> limit_reached() { return fail(Fault::kTimeout, "stopping at requested limit"); }
+[[gnu::noinline]] std::unexpected<Error> limit_reached() {
+  return fail(Fault::kTimeout, "stopping at requested limit");
+}
 
 // Milliseconds until the first of the two limits, at most kLongestWaitMs; the failure if one has passed.
 Result<int> time_left(Activity& activity) {
@@ -43,8 +45,7 @@ Result<int> time_left(Activity& activity) {
     }
     const int64_t idle = now - last;
     const int64_t limit = int64_t{timeout_s} * 1000;
-    if (idle >= limit)
-      return fail(Fault::kTimeout, fmt::format("io timeout after {} seconds", idle / 1000));
+    if (idle >= limit) return fail(Fault::kTimeout, fmt::format("io timeout after {} seconds", idle / 1000));
     left = std::min(left, limit - idle);
   }
   return static_cast<int>(left) + 1;  // the coarse clock may lag a tick behind
@@ -194,8 +195,7 @@ Status FdSink::pace(uint64_t bytes) {
   const double rate = static_cast<double>(rate_);
   owed_ += static_cast<double>(bytes);
   const int64_t now = sys::clock_us();
-  if (last_sent_us_ != 0)
-    owed_ = std::max(0.0, owed_ - static_cast<double>(now - last_sent_us_) * rate / kUsPerSecond);
+  if (last_sent_us_ != 0) owed_ = std::max(0.0, owed_ - static_cast<double>(now - last_sent_us_) * rate / kUsPerSecond);
   last_sent_us_ = now;
   const int64_t pause_us = static_cast<int64_t>(owed_ / rate * kUsPerSecond);
   if (pause_us < kShortestPauseUs) return {};

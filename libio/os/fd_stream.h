@@ -16,9 +16,9 @@ namespace ocsync::io {
 
 // Shared by both directions of one connection: when a byte last moved, and for how long none may move. Thread-safe.
 struct Activity {
-  std::atomic<int64_t> last_ms{0};       // monotonic clock
-  std::atomic<int> timeout_s{0};         // 0: none. May be lowered while the connection is open.
-  std::atomic<int64_t> stop_at_ms{0};    // monotonic; 0: none (--stop-after, --stop-at)
+  std::atomic<int64_t> last_ms{0};     // monotonic clock
+  std::atomic<int> timeout_s{0};       // 0: none. May be lowered while the connection is open.
+  std::atomic<int64_t> stop_at_ms{0};  // monotonic; 0: none (--stop-after, --stop-at)
   std::atomic<uint64_t> bytes_in{0};
   std::atomic<uint64_t> bytes_out{0};
   void touch();

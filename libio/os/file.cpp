@@ -57,7 +57,7 @@ Result<std::optional<File::Extent>> File::next_data(uint64_t offset, uint64_t si
   }
   if (*begin >= size) return std::optional<Extent>();
   const Result<uint64_t> end = sys::seek(fd(), static_cast<int64_t>(*begin), SEEK_HOLE);
-  return Extent{*begin, end && *end < size && *end > *begin ? *end : size};
+  return Extent{*begin, end && *end<size&& * end> * begin ? *end : size};
 }
 
 Status File::sync() const { return sys::sync(fd()); }

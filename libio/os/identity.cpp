@@ -67,7 +67,9 @@ std::optional<uint32_t> group_id(const std::string& name) {
   return look_up<group>(::getgrnam_r, name.c_str(), [](const group& g) -> uint32_t { return g.gr_gid; });
 }
 std::optional<Account> account(uint32_t uid) { return look_up<passwd>(::getpwuid_r, uid, account_of); }
-std::optional<Account> account(const std::string& name) { return look_up<passwd>(::getpwnam_r, name.c_str(), account_of); }
+std::optional<Account> account(const std::string& name) {
+  return look_up<passwd>(::getpwnam_r, name.c_str(), account_of);
+}
 
 Result<std::vector<uint32_t>> groups_of(const std::string& user, uint32_t primary_gid) {
   constexpr int kMostGroups = 65536;  // NGROUPS_MAX

@@ -11,7 +11,8 @@ bool kernel_copy_pays(uint64_t file_system_kind) {
     case 0xFE534D42:  // SMB2
     case 0x00C36400:  // Ceph
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -9,8 +9,8 @@
 namespace ocsync::io::strategy {
 
 // Up to here a file is copied by one read and one write. Copying 4 KiB took 12.2 us on tmpfs and 34.8 us on ext4 (open,
-// create, close and unlink included) against 12.5 and 35.8 us with copy_file_range() and 19 and 43 us through a mapping;
-// asking what the two file systems could do would cost two calls more.
+// create, close and unlink included) against 12.5 and 35.8 us with copy_file_range() and 19 and 43 us through a
+// mapping; asking what the two file systems could do would cost two calls more.
 inline constexpr uint64_t kSmallFile = 256 * 1024;
 
 // Buffers of 256 KiB to 1 MiB stay in the second-level cache. 32 MiB on ext4: 8.4 ms with 64 KiB, 7.8 with 256 KiB, 7.6
@@ -29,8 +29,8 @@ bool kernel_copy_pays(uint64_t file_system_kind);
 // 23.3 on ext4; 8.8, 9.3, 8.8 on tmpfs.
 inline constexpr size_t kSequentialWindow = 256 * 1024;
 
-// Reading it in no order: at least this much, as one call costs as much as copying 8 KiB (1 KiB pieces: 2.0 GB/s, 8 KiB:
-// 8.5 GB/s on ext4).
+// Reading it in no order: at least this much, as one call costs as much as copying 8 KiB (1 KiB pieces: 2.0 GB/s, 8
+// KiB: 8.5 GB/s on ext4).
 inline constexpr size_t kRandomWindow = 16 * 1024;
 
 }  // namespace ocsync::io::strategy

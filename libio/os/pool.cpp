@@ -5,8 +5,7 @@
 
 namespace ocsync::io {
 
-Pool::Pool(unsigned threads, size_t capacity)
-    : capacity_(capacity > 0 ? capacity : size_t{2} * std::max(threads, 1u)) {
+Pool::Pool(unsigned threads, size_t capacity) : capacity_(capacity > 0 ? capacity : size_t{2} * std::max(threads, 1u)) {
   for (unsigned i = 0; i < std::max(threads, 1u); ++i) workers_.emplace_back([this] { work(); });
 }
 

@@ -33,11 +33,11 @@ Result<Addresses> look_up(const std::string& host, const std::string& port, int 
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags;
   addrinfo* list = nullptr;
-  const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), port.empty() ? nullptr : port.c_str(), &hints, &list);
+  const int error =
+      ::getaddrinfo(host.empty() ? nullptr : host.c_str(), port.empty() ? nullptr : port.c_str(), &hints, &list);
   if (error != 0)
-    return fail(Fault::kSocket,
-                fmt::format("getaddrinfo: {} {}: {}", host, port,
-                            error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error)));
+    return fail(Fault::kSocket, fmt::format("getaddrinfo: {} {}: {}", host, port,
+                                            error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(error)));
   return Addresses(list);
 }
 
@@ -104,8 +104,7 @@ Result<Fd> try_address(const addrinfo& a, const ConnectOptions& options, const S
   const Status begun = sys::connect(fd.get(), a.ai_addr, a.ai_addrlen);
   if (begun) return fd;
   if (begun.error().sys != EINPROGRESS && begun.error().sys != EINTR) return fail(begun.error());
-  if (!TRY(connected(fd.get(), options.timeout_s, stop)))
-    return fail(Fault::kConnectTimeout, "", ETIMEDOUT);
+  if (!TRY(connected(fd.get(), options.timeout_s, stop))) return fail(Fault::kConnectTimeout, "", ETIMEDOUT);
   return fd;
 }
 
@@ -131,7 +130,8 @@ constexpr std::array kSocketOptions = {
 
 }  // namespace
 
-Result<Fd> connect_to(const std::string& host, const std::string& port, const ConnectOptions& options, const Stop& stop) {
+Result<Fd> connect_to(const std::string& host, const std::string& port, const ConnectOptions& options,
+                      const Stop& stop) {
   const Addresses all = TRY(look_up(host, port, family_of(options.family), 0));
   Error last(Fault::kSocket, "no address for " + host);
   for (const addrinfo* a = all.get(); a != nullptr; a = a->ai_next) {
@@ -169,9 +169,12 @@ Result<std::vector<Listener>> listen_on(const std::string& address, uint16_t por
       return listener;
     };
     Result<Listener> one = open();
-    if (one) listeners.push_back(*std::move(one));
-    else if (one.error().fault == Fault::kUsage) return fail(one.error());
-    else last = Error(Fault::kSocket, fmt::format("unable to bind any inbound sockets on port {}", port), one.error().sys);
+    if (one)
+      listeners.push_back(*std::move(one));
+    else if (one.error().fault == Fault::kUsage)
+      return fail(one.error());
+    else
+      last = Error(Fault::kSocket, fmt::format("unable to bind any inbound sockets on port {}", port), one.error().sys);
   }
   if (listeners.empty()) return fail(std::move(last));
   return listeners;

@@ -24,7 +24,8 @@ struct ConnectOptions {
 
 // A connected, non-blocking socket. Fault::kSocket names host and reason of the last address tried; when time ran out
 // Fault::kConnectTimeout; a stop ends it. `port` is a number or a service name.
-Result<Fd> connect_to(const std::string& host, const std::string& port, const ConnectOptions& options, const Stop& stop);
+Result<Fd> connect_to(const std::string& host, const std::string& port, const ConnectOptions& options,
+                      const Stop& stop);
 
 struct Listener {
   Fd fd;          // non-blocking
@@ -35,7 +36,7 @@ Result<std::vector<Listener>> listen_on(const std::string& address, uint16_t por
                                         const std::string& socket_options = {});
 
 struct Accepted {
-  Fd fd;  // non-blocking
+  Fd fd;                // non-blocking
   std::string address;  // numeric, an IPv4 address also if it came in over IPv6
   uint16_t port = 0;
 };

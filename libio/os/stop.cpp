@@ -23,7 +23,8 @@ void Stop::request(int signal_number) {
 
 Status Stop::check() const {
   const int number = signal_number();
-  if (number == 0) [[likely]] return {};
+  if (number == 0) [[likely]]
+    return {};
   return fail(Error(number == SIGUSR1 ? Fault::kUser1 : Fault::kInterrupted, "", EINTR));
 }
 

@@ -8,13 +8,13 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 #include <csignal>
 #include <ctime>
-#include <unistd.h>
 
 namespace ocsync::io {
 
@@ -54,7 +54,8 @@ constexpr int kNoFault = -1;
   return order.error.load();
 }
 inline int fault(Call call) {
-  if (plans_alive.load(std::memory_order_relaxed) == 0) [[likely]] return kNoFault;
+  if (plans_alive.load(std::memory_order_relaxed) == 0) [[likely]]
+    return kNoFault;
   return ordered_fault(call);
 }
 // True (with errno set) if this call is to fail.
@@ -125,7 +126,8 @@ FileInfo info_of(const struct stat& s) {
 struct Times {
   timespec both[2];
   Times(std::optional<FileTime> atime, FileTime mtime) {
-    both[0] = atime ? timespec{static_cast<time_t>(atime->sec), static_cast<long>(atime->nsec)} : timespec{0, UTIME_OMIT};
+    both[0] =
+        atime ? timespec{static_cast<time_t>(atime->sec), static_cast<long>(atime->nsec)} : timespec{0, UTIME_OMIT};
     both[1] = timespec{static_cast<time_t>(mtime.sec), static_cast<long>(mtime.nsec)};
   }
 };
@@ -144,8 +146,8 @@ Result<Fd> open_resolved(int dir, const char* path, int flags, uint64_t resolve)
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
   how.resolve = resolve;
-  return owned(static_cast<int>(
-      retry(Call::kOpen, [&] { return ::syscall(SYS_openat2, dir, path, &how, sizeof how); })));
+  return owned(
+      static_cast<int>(retry(Call::kOpen, [&] { return ::syscall(SYS_openat2, dir, path, &how, sizeof how); })));
 }
 
 Result<FileInfo> stat_at(int dir, const char* path, int flags) {
@@ -315,9 +317,8 @@ Status truncate(int fd, uint64_t bytes) {
   return status(retry(Call::kSize, [&] { return ::ftruncate(fd, static_cast<off_t>(bytes)); }));
 }
 Status allocate(int fd, int mode, uint64_t offset, uint64_t bytes) {
-  return status(retry(Call::kSize, [&] {
-    return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes));
-  }));
+  return status(
+      retry(Call::kSize, [&] { return ::fallocate(fd, mode, static_cast<off_t>(offset), static_cast<off_t>(bytes)); }));
 }
 Status sync(int fd) {
   return status(retry(Call::kSync, [&] { return ::fsync(fd); }));

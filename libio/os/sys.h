@@ -72,14 +72,16 @@ Result<size_t> copy_range(int from, uint64_t from_offset, int to, uint64_t to_of
 Result<void*> map(int fd, uint64_t offset, size_t bytes);  // read-only, shared
 void unmap(void* at, size_t bytes);
 
-// --- extended attributes -----------------------------------------------------------------------------------------------
-// Of the object behind fd when `leaf` is null (also one opened O_PATH), else of that child, never through a symlink.
+// --- extended attributes
+// ----------------------------------------------------------------------------------------------- Of the object behind
+// fd when `leaf` is null (also one opened O_PATH), else of that child, never through a symlink.
 Result<size_t> xattr_list(int fd, const char* leaf, MutableBytes into);
 Result<size_t> xattr_get(int fd, const char* leaf, const char* name, MutableBytes into);
 Status xattr_set(int fd, const char* leaf, const char* name, Bytes value);
 Status xattr_remove(int fd, const char* leaf, const char* name);
 
-// --- descriptors ------------------------------------------------------------------------------------------------------
+// --- descriptors
+// ------------------------------------------------------------------------------------------------------
 Result<Fd> duplicate(int fd);
 Result<int> flags(int fd);
 Status set_nonblocking(int fd, bool on);
@@ -91,11 +93,12 @@ void enlarge_pipe(int fd, int bytes);  // a wish
 Result<Fd> make_event();               // non-blocking eventfd
 // Number of descriptors with events; 0 after timeout_ms (-1: never). EINTR is returned, for the caller to look around.
 Result<int> poll(pollfd* fds, nfds_t count, int timeout_ms);
-int64_t clock_ms();         // monotonic, coarse
-int64_t clock_us();         // monotonic
+int64_t clock_ms();  // monotonic, coarse
+int64_t clock_us();  // monotonic
 void fill_random(MutableBytes into);
 
-// --- sockets ------------------------------------------------------------------------------------------------------------
+// --- sockets
+// ------------------------------------------------------------------------------------------------------------
 Result<Fd> make_socket(int family, int type, int protocol);  // non-blocking
 Status connect(int fd, const sockaddr* address, socklen_t bytes);
 Status bind(int fd, const sockaddr* address, socklen_t bytes);
@@ -105,13 +108,31 @@ Status set_option(int fd, int level, int option, const void* value, socklen_t by
 Result<int> get_option(int fd, int level, int option);
 Status shut_down(int fd, int how);
 
-// --- processes --------------------------------------------------------------------------------------------------------
+// --- processes
+// --------------------------------------------------------------------------------------------------------
 Result<std::optional<int>> wait_child(pid_t pid, bool block);  // raw status; nothing while it still runs
 Status send_signal(pid_t pid, int number);
 
-// --- failures by plan -----------------------------------------------------------------------------------------------------
-enum class Call : uint8_t { kOpen, kStat, kList, kName, kAttribute, kRead, kWrite, kSize, kSync, kClone, kCopyRange, kMap,
-                            kXattr, kPoll, kSocket, kCount };
+// --- failures by plan
+// -----------------------------------------------------------------------------------------------------
+enum class Call : uint8_t {
+  kOpen,
+  kStat,
+  kList,
+  kName,
+  kAttribute,
+  kRead,
+  kWrite,
+  kSize,
+  kSync,
+  kClone,
+  kCopyRange,
+  kMap,
+  kXattr,
+  kPoll,
+  kSocket,
+  kCount
+};
 
 // While it lives, calls of one kind fail: the `nth` (1 is the next) and `times - 1` after it. `error` is the errno; 0
 // cuts a read or write to at most one byte instead. For tests; at most one plan per kind at a time. EINTR given to a

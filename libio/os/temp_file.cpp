@@ -66,7 +66,9 @@ Result<TempFile> TempFile::create(const Dir& dir, std::string_view target, uint3
 }
 
 TempFile::TempFile(TempFile&& other) noexcept
-    : dir_(other.dir_), name_(std::move(other.name_)), file_(std::move(other.file_)),
+    : dir_(other.dir_),
+      name_(std::move(other.name_)),
+      file_(std::move(other.file_)),
       armed_(std::exchange(other.armed_, false)) {}
 
 TempFile::~TempFile() { discard(); }

@@ -13,7 +13,8 @@ namespace ocsync::io {
 
 class TempFile {
  public:
-  // Creates the file in `dir`, which must outlive this object. With `plain_name` (for --temp-dir) no dot is put in front.
+  // Creates the file in `dir`, which must outlive this object. With `plain_name` (for --temp-dir) no dot is put in
+  // front.
   static Result<TempFile> create(const Dir& dir, std::string_view target, uint32_t mode, bool plain_name = false);
   TempFile(TempFile&& other) noexcept;
   TempFile& operator=(TempFile&&) = delete;

@@ -27,7 +27,8 @@ std::string copy_of(const Scratch& s, const std::string& content, uint64_t expec
 // Zeros in runs of every awkward length, at borders and elsewhere.
 std::string holey() {
   std::string text = std::string(5000, '\0') + pattern(1000) + std::string(1023, '\0') + "x" + std::string(1025, '\0');
-  text += pattern(700'000, 3) + std::string(600'000, '\0') + "y" + std::string(4095, '\0') + pattern(5) + std::string(70'000, '\0');
+  text += pattern(700'000, 3) + std::string(600'000, '\0') + "y" + std::string(4095, '\0') + pattern(5) +
+          std::string(70'000, '\0');
   return text;
 }
 
@@ -38,8 +39,8 @@ TEST_CASE("copy: every size around the borders is exact, also when it was announ
   for (const size_t size : {size_t{0}, size_t{1}, size_t{4095}, size_t{4096}, size_t{262'143}, size_t{262'144},
                             size_t{262'145}, size_t{524'288}, size_t{524'289}, size_t{1'500'000}}) {
     const std::string text = pattern(size);
-    for (const uint64_t expected : {uint64_t{size}, uint64_t{0}, uint64_t{size / 2}, uint64_t{size + 100},
-                                    uint64_t{10'000'000}}) {
+    for (const uint64_t expected :
+         {uint64_t{size}, uint64_t{0}, uint64_t{size / 2}, uint64_t{size + 100}, uint64_t{10'000'000}}) {
       for (const bool kernel : {false, true}) {
         CAPTURE(size, expected, kernel);
         CHECK(copy_of(s, text, expected, {.prefer_kernel = kernel}) == text);

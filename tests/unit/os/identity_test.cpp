@@ -66,7 +66,8 @@ TEST_CASE("pool: every task runs, in bounds, and destruction waits for them") {
       pool.submit([&, owned = std::make_unique<int>(i)] {
         const int now = ++at_once;
         int seen = most.load();
-        while (now > seen && !most.compare_exchange_weak(seen, now)) {}
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {
+        }
         --at_once;
         done += *owned >= 0;
       });

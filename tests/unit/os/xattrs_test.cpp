@@ -114,10 +114,10 @@ TEST_CASE("acls: other forms are refused") {
     bad[at] = std::byte{to};
     return decode_acl(bad);
   };
-  CHECK(!changed(0, 3));    // version
-  CHECK(!changed(4, 3));    // tag
-  CHECK(!changed(6, 8));    // more than rwx
-  CHECK(!changed(12, 1));   // the owner twice
+  CHECK(!changed(0, 3));   // version
+  CHECK(!changed(4, 3));   // tag
+  CHECK(!changed(6, 8));   // more than rwx
+  CHECK(!changed(12, 1));  // the owner twice
   CHECK(!decode_acl({}));
 }
 
