@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,8 +22,31 @@ namespace ocsync::sync {
 enum class Side : uint8_t { kSender, kReceiver };
 enum class Verdict : uint8_t { kNoMatch, kInclude, kExclude };
 
-// Reads a rule file named by the user. The argument is the path as typed; relative paths are the process's.
+// Reads a rule file named by the user; "-" is standard input. The argument is the path as typed; relative paths are the
+// process's.
 using ReadRuleFile = std::function<Result<std::string>(const std::string& path)>;
+// The usual one: follows symlinks of root and of the effective user only.
+ReadRuleFile standard_rule_reader(const Options& options);
+
+// What rules take from outside their own text.
+struct RuleWorld {
+  ReadRuleFile read;
+  std::function<std::optional<std::string>(const char* name)> variable;  // HOME, CVSIGNORE
+  // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
+  // thread that walks a scope.
+  std::function<void(std::string_view line)> complain;
+  // A daemon that is not in a chroot: the module's absolute path. Rule files are then read inside it only, and patterns
+  // with the '/' modifier start there.
+  std::string module_path;
+  bool module_in_chroot = false;  // the home directory is "/"
+
+  static RuleWorld of_process(const Options& options);
+};
+
+// The filter parameters of a daemon's module, as configured.
+struct ModuleFilterTexts {
+  std::string filter, include_from, include, exclude_from, exclude;
+};
 
 class FilterRules {
  public:
@@ -34,12 +58,24 @@ class FilterRules {
   // All rules that the command line asks for, in order, with the automatic ones (backup suffix, partial dir, -C, -F,
   // --old-dirs). Faults are kUsage with rsync's texts; missing files are kFileIo.
   static Result<FilterRules> from_options(const Options& options, const ReadRuleFile& read);
+  static Result<FilterRules> from_options(const Options& options, RuleWorld world);
   // Rules as they travelled, for a server.
   static Result<FilterRules> from_wire(const std::vector<std::string>& rules, const Options& options,
                                        const proto::Agreement& agreed);
+  static Result<FilterRules> from_wire(const std::vector<std::string>& rules, const Options& options,
+                                       const proto::Agreement& agreed, RuleWorld world);
+  // What a module hides from its clients. Not for the wire; see guard_with().
+  static Result<FilterRules> for_module(const ModuleFilterTexts& texts, const Options& options, RuleWorld world);
+  // A server in a module: what `module` excludes is excluded whatever these rules say.
+  void guard_with(FilterRules module);
+  // A client, once the handshake is done: what the automatic rules owe to the version. `local`: there is no far side.
+  void settle(const Options& options, const proto::Agreement& agreed, bool local);
   // Adds the rules both ends know without being told (-C on a server, partial dir) after those that travelled.
   Status add_server_rules(const Options& options, const proto::Agreement& agreed);
 
+  // Does the far side read a list at all (5.1)? A client calls to_wire() in any case, since it refuses what cannot be
+  // expressed, and sends the result (also an empty one) only if this holds.
+  static bool travels(const Options& options, const proto::Agreement& agreed);
   // The rules that the client sends for the far side, encoded for the agreed version (5.2 to 5.5). kProtocol with
   // "filter rules are too modern for remote rsync" if one cannot be expressed.
   Result<std::vector<std::string>> to_wire(const Options& options, const proto::Agreement& agreed) const;
@@ -48,7 +84,14 @@ class FilterRules {
   bool has_per_directory() const;
   // Rules about xattr names exist.
   bool has_xattr_rules() const;
+  // By the global rules alone; FilterScope has the whole answer.
   Verdict xattr_verdict(std::string_view name, Side side) const;
+  // True if rules that were sent exclude this name, which a sender lists all the same (10.3). Only where no
+  // per-directory rules exist: those are the sender's to judge.
+  bool sender_had_to_hide(std::string_view path, bool is_dir) const;
+  // What a module hides (no verdict of the user's rules). For FilterRules from for_module(). `path` is relative to the
+  // module's root.
+  bool module_hides(std::string_view path, bool is_dir) const;
 
   struct List;
   std::shared_ptr<List> list_;
@@ -58,15 +101,22 @@ class FilterRules {
 // Copying is cheap (shared, immutable lists). enter() is called for each directory on the way down.
 class FilterScope {
  public:
-  // At the transfer root. `root_path` is the absolute path of that root (for rules with the '/' modifier).
-  static Result<FilterScope> at_root(const FilterRules& rules, Side side, const std::string& root_path, const io::Dir& root);
-  // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge files.
+  // At the transfer root; reads nothing yet (not even the root's merge files: enter("") does, when the root itself is
+  // transferred). `root_path` is the absolute path of that root (for rules with the '/' modifier).
+  static Result<FilterScope> at_root(const FilterRules& rules, Side side, const std::string& root_path,
+                                     const io::Dir& root);
+  // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
+  // files.
   Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;
-  // The verdict on `path` (relative to the transfer root). `ignore_perishable` inside a directory that is being removed.
+  // The verdict on `path` (relative to the transfer root). `ignore_perishable` inside a directory that is being
+  // removed.
   Verdict verdict(std::string_view path, bool is_dir, bool ignore_perishable = false) const;
   bool excluded(std::string_view path, bool is_dir, bool ignore_perishable = false) const {
     return verdict(path, is_dir, ignore_perishable) == Verdict::kExclude;
   }
+  // The part of the verdict that a module's parameters give: for names the user asked for, whom other rules spare.
+  bool hidden_by_module(std::string_view path, bool is_dir) const;
+  Verdict xattr_verdict(std::string_view name) const;
 
  private:
   struct State;
