@@ -324,7 +324,10 @@ Result<std::optional<ListEnd>> EntryDecoder::decode(Reader& in, WireEntry& entry
   } else {
     entry.top_dir = entry.no_content = false;
   }
-  if (entry.link == HardLink::kNone) entry.link_group = -1;
+  if (entry.link == HardLink::kNone) {
+    entry.link_group = -1;
+    entry.link_dev = entry.link_ino = 0;
+  }
   return std::nullopt;
 }
 

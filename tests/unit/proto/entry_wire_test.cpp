@@ -487,6 +487,18 @@ TEST_CASE("entry: hard-link references stay within what was sent and name a file
   CHECK(refused(modern(), f, follower(0), 0).fault == Fault::kProtocol);
 }
 
+TEST_CASE("entry: a directory marked as a hard link is none") {
+  EntryFields f;
+  f.hard_links = true;
+  // Version 28: flags 0x29c (same owners and time, link), name d, size 0, mode, dev + 1, inode; then the end.
+  const std::string bytes = std::string("\x9c\x02\x01" "d\0\0\0\0\xed\x41\0\0\x05\0\0\0\x07\0\0\0\0", 21);
+  const auto list = decoded(Agreement::from(28, 0), f, bytes);
+  REQUIRE(list);
+  CHECK(list->at(0).link == HardLink::kNone);
+  CHECK(list->at(0).link_dev == 0);
+  CHECK(list->at(0).link_ino == 0);
+}
+
 TEST_CASE("entry: what cannot travel leaves the encoder as it was") {
   EntryFields f;
   f.links = true;
