@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libio/base/digest.h"
 #include "libio/base/result.h"
 #include "libio/base/text.h"
 #include "libio/os/file_info.h"
@@ -23,7 +24,8 @@ struct ItemStyle {
   bool symlink_times = true;       // the receiving side can set times of symlinks
   bool owner = false;              // -o: %U is 0 without
   bool group = false;              // -g: %G is DEFAULT without
-  size_t digest_bytes = 0;         // %C of an entry without digest is as many blanks as a digest would take
+  // What %C shows: the list's kind with -c, else the transfer's. An entry without digest gets as many blanks.
+  DigestKind digest_kind = DigestKind::kNone;
   int64_t process_id = 0;          // %p
   // Known in a daemon only; elsewhere their escapes stay as they are typed (%m is empty).
   bool daemon = false;

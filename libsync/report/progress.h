@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "libsync/options/options.h"
 
@@ -39,7 +40,8 @@ class Progress {
     File& operator=(File&&) noexcept;
     ~File();
     void advance(int64_t bytes_done);  // in total, not since the last call
-    void end();                        // the final line
+    // The final line. `name` is shown before it if show_once() asked for it and names are not shown otherwise.
+    void end(std::string_view name = {});
 
    private:
     friend class Progress;
@@ -50,8 +52,9 @@ class Progress {
   // `position`: how many entries of the list lie before this one (its index among all entries seen, from 0).
   File begin_file(int64_t position, int64_t size);
 
-  // The far generator is through the list: the last line of progress2.
-  void end_run();
+  // The far generator said that it is through with a segment or a phase: progress2 shows where we are. `position` is
+  // that of the segment's last entry.
+  void segment_done(int64_t position);
 
   // One line for the next file that ends, although nobody asked for progress lines (SIGINFO, SIGVTALRM).
   void show_once();
@@ -59,7 +62,7 @@ class Progress {
  private:
   struct State;
   void advance(int64_t done_before, int64_t done, int64_t size);
-  void end(int64_t done, int64_t size);
+  void end(int64_t done, int64_t size, std::string_view name);
   void drop(int64_t done, int64_t size);
 
   int level_ = 0;

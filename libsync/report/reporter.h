@@ -78,6 +78,9 @@ class Reporter {
   const ItemStyle& style() const;
   // A daemon module's "log format" (empty: transfers are not logged).
   void set_log_format(std::string_view format);
+  // Conversion of text to and from the charset that travels (--iconv); empty functions: none.
+  void set_text_conversion(std::function<std::string(std::string_view)> to_far,
+                           std::function<std::string(std::string_view)> from_far);
   // While muted, information (not errors) is dropped: below version 31 it cannot travel beside a --files-from list.
   void mute_info(bool muted);
 
@@ -105,6 +108,8 @@ class Reporter {
   void close_line();
   // Several lines (stats_text, closing_text): information, but empty lines do not go to the log.
   void block(std::string_view text);
+  // What a client prints at the end, as far as --stats and --info=stats ask for it.
+  void totals(const Totals& totals, int version);
   // To the log only, if there is one.
   void log_line(std::string_view line);
   // A text message that came from the far side.
