@@ -1,11 +1,13 @@
-// A window of the file in a buffer, moved by positioned reads.
+// A window of the file: in a buffer, moved by positioned reads; or mapped, where a scan of a large file gains by that.
 #include "libio/os/map_file.h"
 
 #include <algorithm>
 #include <cassert>
 #include <cstring>
 
+#include "libio/os/bus_guard.h"
 #include "libio/os/io_strategy.h"
+#include "libio/os/sys.h"
 
 namespace ocsync::io {
 namespace {
@@ -43,17 +45,52 @@ struct MapFile::Impl {
   size_t filled = 0;
   size_t next_read = strategy::kRandomWindow;  // random access: grows while the requests turn out to be in order
 
-  Impl(const File& f, uint64_t s, Access a) : file(f), size(s), access(a) {}
+  std::unique_ptr<GuardedWindow> mapped;  // instead of the buffer
+  uint64_t mapped_at = 0;
+
+  Impl(const File& f, uint64_t s, Access a) : file(f), size(s), access(a) {
+    const bool scan = a == Access::kScan && s >= strategy::kLeastMapped;
+    if (a == Access::kMapped || (scan && strategy::mapped_scan_pays(sys::file_system_kind(f.fd()))))
+      mapped = std::make_unique<GuardedWindow>();
+  }
   ~Impl() { give_back(std::move(buffer)); }
 
   bool holds(uint64_t offset, size_t bytes) const { return offset >= begin && offset + bytes <= begin + filled; }
 
   size_t window_for(uint64_t offset, size_t bytes) {
-    if (access == Access::kSequential) return std::max(bytes, strategy::kSequentialWindow);
+    if (access != Access::kRandom) return std::max(bytes, strategy::kSequentialWindow);
     const bool in_order = filled > 0 && offset >= begin && offset <= begin + filled;
     next_read = in_order ? std::min(next_read * 2, strategy::kSequentialWindow) : strategy::kRandomWindow;
     return std::max(bytes, next_read);
   }
+
+  bool mapped_holds(uint64_t offset, size_t bytes) const {
+    return offset >= mapped_at && offset + bytes <= mapped_at + mapped->bytes().size() && !mapped->lost();
+  }
+  Bytes mapped_piece(uint64_t offset, size_t bytes) const {
+    return mapped->bytes().subspan(static_cast<size_t>(offset - mapped_at), bytes);
+  }
+
+  // If there can be no mapping, `mapped` is gone afterwards and the buffer has to do.
+  Status slide_mapped(uint64_t offset, size_t bytes) {
+    if (mapped->lost()) return shorter();
+    const uint64_t start = offset / kPage * kPage;
+    const uint64_t end = std::min(size, std::max<uint64_t>(offset + bytes, start + strategy::kMappedWindow));
+    const FileInfo now = TRY(file.info());
+    if (now.size < offset + bytes) return shorter();
+    // Pages wholly beyond the end would raise SIGBUS for nothing.
+    const uint64_t until = std::min(end, now.size);
+    if (!mapped->map(file.fd(), start, static_cast<size_t>(until - start))) {
+      if (mapped->lost()) return shorter();
+      mapped.reset();
+      return {};
+    }
+    mapped_at = start;
+    if (until < size) sys::advise(file.fd(), until, strategy::kMappedWindow, POSIX_FADV_WILLNEED);
+    return {};
+  }
+
+  static std::unexpected<Error> shorter() { return fail(Fault::kSystem, "file became shorter while it was read"); }
 
   Status slide(uint64_t offset, size_t bytes) {
     const size_t window = static_cast<size_t>(std::min<uint64_t>(window_for(offset, bytes), size - offset));
@@ -82,7 +119,7 @@ struct MapFile::Impl {
 };
 
 MapFile::MapFile(const File& file, uint64_t size, Access access) : impl_(std::make_unique<Impl>(file, size, access)) {
-  if (access == Access::kSequential && size > strategy::kSequentialWindow) file.advise_sequential();
+  if (access != Access::kRandom && size > strategy::kSequentialWindow) file.advise_sequential();
 }
 MapFile::~MapFile() = default;
 MapFile::MapFile(MapFile&&) noexcept = default;
@@ -91,11 +128,21 @@ Result<Bytes> MapFile::view(uint64_t offset, size_t bytes) {
   assert(bytes <= kMaxView);
   if (bytes > impl_->size || offset > impl_->size - bytes) return fail(Fault::kSystem, "read beyond the end");
   if (bytes == 0) return Bytes();
+  if (impl_->mapped) {
+    if (impl_->mapped_holds(offset, bytes)) return impl_->mapped_piece(offset, bytes);
+    TRY(impl_->slide_mapped(offset, bytes));
+    if (impl_->mapped) return impl_->mapped_piece(offset, bytes);
+  }
   if (!impl_->holds(offset, bytes)) {
     TRY(impl_->slide(offset, bytes));
-    if (!impl_->holds(offset, bytes)) return fail(Fault::kSystem, "file became shorter while it was read");
+    if (!impl_->holds(offset, bytes)) return Impl::shorter();
   }
   return Bytes(impl_->buffer.bytes.get() + (offset - impl_->begin), bytes);
+}
+
+Status MapFile::intact() const {
+  if (impl_->mapped && impl_->mapped->lost()) return Impl::shorter();
+  return {};
 }
 
 uint64_t MapFile::size() const { return impl_->size; }

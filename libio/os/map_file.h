@@ -15,7 +15,12 @@ namespace ocsync::io {
 
 class MapFile {
  public:
-  enum class Access : uint8_t { kSequential, kRandom };
+  enum class Access : uint8_t {
+    kSequential,
+    kRandom,
+    kScan,    // in order, and the caller will ask intact() at the end: large files may be mapped
+    kMapped,  // the same, mapped whatever the rules say; for tests and measurements
+  };
   // Borrows `file`, which must stay open. `size` is what the caller believes the file to hold.
   MapFile(const File& file, uint64_t size, Access access);
   ~MapFile();
@@ -23,6 +28,10 @@ class MapFile {
   // Exactly `bytes` at `offset` (offset + bytes <= size, bytes <= 16 MiB), contiguous. If the file turned out shorter,
   // fails with Fault::kSystem, sys = 0.
   Result<Bytes> view(uint64_t offset, size_t bytes);
+  // Whether everything that views showed was in the file. With kScan and kMapped a file that shrinks while a view is
+  // looked at reads as zeros from there on; the next view() and this one then fail as view() does. Others always
+  // succeed.
+  Status intact() const;
   uint64_t size() const;
 
  private:

@@ -12,7 +12,8 @@ TEST_CASE("map file: views in order, overlapping, backwards and at random are ex
   const std::string text = pattern(1'300'000);
   s.write("f", text);
   const File file = need(s.dir.open_read(leaf("f")));
-  for (const auto access : {MapFile::Access::kSequential, MapFile::Access::kRandom}) {
+  for (const auto access :
+       {MapFile::Access::kSequential, MapFile::Access::kRandom, MapFile::Access::kScan, MapFile::Access::kMapped}) {
     MapFile map(file, text.size(), access);
     CHECK(map.size() == text.size());
     const auto same = [&](uint64_t offset, size_t bytes) {
@@ -32,6 +33,7 @@ TEST_CASE("map file: views in order, overlapping, backwards and at random are ex
     CHECK(same(0, text.size()));
     CHECK(same(text.size(), 0));
     CHECK(same(5, 1));
+    CHECK(map.intact());
   }
 }
 
@@ -79,4 +81,56 @@ TEST_CASE("map file: a read error is that error, and short reads are completed")
   const sys::FaultPlan broken(sys::Call::kRead, 1, EIO);
   CHECK(sys_of(map.view(0, 10)) == EIO);
   CHECK(as_text(need(map.view(100, 10))) == std::string_view(text).substr(100, 10));
+}
+
+TEST_CASE("map file: a mapped file that is truncated under its view is an error and no signal") {
+  Scratch s;
+  constexpr size_t kBytes = 20 << 20;
+  const std::string text = pattern(kBytes);
+  s.write("f", text);
+  const File file = need(s.dir.open_update(leaf("f")));
+  MapFile map(file, kBytes, MapFile::Access::kMapped);
+  const Bytes view = need(map.view(1 << 20, 4 << 20));
+  CHECK(as_text(view) == std::string_view(text).substr(1 << 20, 4 << 20));
+  need(file.truncate((2 << 20) + 5));
+  // What is still there reads as it was, what is gone as zeros.
+  CHECK(as_text(view.first(1 << 20)) == std::string_view(text).substr(1 << 20, 1 << 20));
+  size_t zeros = 0;
+  for (const std::byte b : view.subspan((1 << 20) + 4096)) zeros += b == std::byte{0};
+  CHECK(zeros == (3 << 20) - 4096);
+  for (const Status& seen : {map.intact(), map.view(0, 10).has_value() ? Status{} : fail(map.view(0, 10).error())}) {
+    REQUIRE(!seen);
+    CHECK(seen.error().fault == Fault::kSystem);
+    CHECK(seen.error().sys == 0);
+  }
+}
+
+TEST_CASE("map file: a mapped file that was short before is refused without looking") {
+  Scratch s;
+  s.write("f", pattern(100'000));
+  const File file = need(s.dir.open_read(leaf("f")));
+  MapFile map(file, 200'000, MapFile::Access::kMapped);
+  CHECK(map.view(0, 100'000));
+  const auto beyond = map.view(99'999, 2);
+  REQUIRE(!beyond);
+  CHECK(beyond.error().sys == 0);
+  CHECK(map.intact());
+  CHECK(map.view(99'999, 1));
+}
+
+TEST_CASE("map file: when no window is to be had, the buffer serves") {
+  Scratch s;
+  const std::string text = pattern(300'000);
+  s.write("f", text);
+  const File file = need(s.dir.open_read(leaf("f")));
+  std::vector<MapFile> many;  // more than can be guarded
+  for (int i = 0; i < 100; ++i) {
+    many.emplace_back(file, text.size(), MapFile::Access::kMapped);
+    CHECK(as_text(need(many.back().view(1000, 200'000))) == std::string_view(text).substr(1000, 200'000));
+  }
+  many.clear();
+  MapFile map(file, text.size(), MapFile::Access::kMapped);
+  const sys::FaultPlan refused(sys::Call::kMap, 1, ENODEV);
+  CHECK(as_text(need(map.view(7, 250'000))) == std::string_view(text).substr(7, 250'000));
+  CHECK(refused.fired() == 1);
 }
