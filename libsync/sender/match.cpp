@@ -11,9 +11,9 @@ namespace ocsync::sync {
 
 namespace {
 
-// Bits of the filter per block: 2^4 to 2^5, so that few offsets get past it; a table of up to 2^23 bits is still read
-// from the second-level cache.
-constexpr uint32_t kMinFilterBits = 13, kMaxFilterBits = 23;
+// Words of the filter: one to two per block, that is 32 to 64 bits. Beyond 2^18 words (1 MiB) it would not be read from
+// the second-level cache any more.
+constexpr uint32_t kMinFilterBits = 8, kMaxFilterBits = 18;
 
 uint32_t bits_for(size_t count) { return static_cast<uint32_t>(std::bit_width(count)); }
 
@@ -24,9 +24,10 @@ BlockIndex::BlockIndex(proto::BlockSums sums) : sums_(std::move(sums)) {
   if (head.tail_bytes != head.block_bytes) tail_bytes_ = static_cast<uint32_t>(head.tail_bytes);
   const size_t count = static_cast<size_t>(head.blocks) - (head.blocks > 0 && tail_bytes_ != 0 ? 1 : 0);
 
-  const uint32_t filter_bits = std::clamp(bits_for(count) + 4, kMinFilterBits, kMaxFilterBits);
-  filter_.resize(size_t{1} << (filter_bits - 5));
-  filter_shift_ = 32 - filter_bits;
+  const uint32_t filter_bits = std::clamp(bits_for(count), kMinFilterBits, kMaxFilterBits);
+  filter_.resize(size_t{1} << filter_bits);
+  word_shift_ = 32 - filter_bits;
+  const Filter bits = filter();
   const uint32_t cell_bits = std::max(bits_for(count), 1u);
   cell_shift_ = 32 - cell_bits;
   const auto cell_of = [this](uint32_t weak) { return (weak * kHashFactor) >> cell_shift_; };
@@ -36,8 +37,9 @@ BlockIndex::BlockIndex(proto::BlockSums sums) : sums_(std::move(sums)) {
   for (size_t i = 0; i < count; ++i) {
     const uint32_t weak = sums_.weak[i];
     ++cells_[cell_of(weak) + 1];
-    const uint32_t bit = (weak * kHashFactor) >> filter_shift_;
-    filter_[bit >> 5] |= 1u << (bit & 31);
+    const uint32_t hash = weak * kHashFactor;
+    filter_[hash >> bits.word_shift] |=
+        (1u << ((hash >> bits.first_shift) & 31)) | (1u << ((hash >> bits.second_shift) & 31));
   }
   for (size_t c = 1; c < cells_.size(); ++c) cells_[c] += cells_[c - 1];
   order_.resize(count);
@@ -362,7 +364,7 @@ class Search {
   // The block to send for the window at `offset`, or -1. With the in-place rule `offset` may move on to where the same
   // block stands in the basis.
   int32_t choose(uint64_t& offset, uint32_t bucket) {
-    if (given_up(bucket)) return -1;
+    if (given_up(bucket) || (inplace_ && !any_readable(offset, bucket))) return -1;
     const uint32_t weak = index_.weak_of(bucket);
     const Digest digest = strong_(at(offset, offset + block_bytes_));
     int32_t block = inplace_ ? candidate_in_place(offset, bucket, digest) : candidate(bucket, digest);
@@ -402,6 +404,12 @@ class Search {
   // overwritten by themselves.
   bool may_read(int64_t block, uint64_t offset) const {
     return static_cast<uint64_t>(block) * block_bytes_ >= offset || in_place_[static_cast<size_t>(block)];
+  }
+
+  // Whether it is worth digesting the window.
+  bool any_readable(uint64_t offset, uint32_t bucket) const {
+    const uint64_t highest = static_cast<uint64_t>(index_.blocks_of(bucket).front());
+    return highest * block_bytes_ >= offset || kept_.contains(bucket);
   }
 
   int32_t candidate_in_place(uint64_t offset, uint32_t bucket, const Digest& digest) {

@@ -60,15 +60,20 @@ class BlockIndex {
                                      buckets_[bucket + 1].blocks_begin - buckets_[bucket].blocks_begin);
   }
 
-  // The filter in front of find(): the bit filter_word(h >> 5), h & 31 with h = (weak * kHashFactor) >> filter_shift().
-  // A bit that is not set means that no full-length block has this weak sum.
+  // The filter in front of find(): for h = weak * kHashFactor, word h >> word_shift has the two bits
+  // (h >> first_shift) & 31 and (h >> second_shift) & 31 set if some full-length block has this weak sum. One access to
+  // memory lets through about one in three hundred of the sums that no block has.
+  struct Filter {
+    const uint32_t* words;
+    uint32_t word_shift, first_shift, second_shift;
+    bool passes(uint32_t weak) const {
+      const uint32_t h = weak * kHashFactor;
+      const uint32_t word = words[h >> word_shift];
+      return ((word >> ((h >> first_shift) & 31)) & (word >> ((h >> second_shift) & 31)) & 1) != 0;
+    }
+  };
   static constexpr uint32_t kHashFactor = 0x9E3779B1u;
-  const uint32_t* filter() const { return filter_.data(); }
-  uint32_t filter_shift() const { return filter_shift_; }
-  bool maybe(uint32_t weak) const {
-    const uint32_t bit = (weak * kHashFactor) >> filter_shift_;
-    return ((filter_[bit >> 5] >> (bit & 31)) & 1) != 0;
-  }
+  Filter filter() const { return {filter_.data(), word_shift_, word_shift_ - 5, word_shift_ - 10}; }
 
  private:
   void group(uint32_t begin, uint32_t end);
@@ -76,7 +81,7 @@ class BlockIndex {
   proto::BlockSums sums_;
   uint32_t tail_bytes_ = 0;
   std::vector<uint32_t> filter_;
-  uint32_t filter_shift_ = 0;
+  uint32_t word_shift_ = 0;
   std::vector<uint32_t> cells_;  // by hash: the first bucket of the cell; buckets of a cell ascend by weak sum
   uint32_t cell_shift_ = 0;
   std::vector<Bucket> buckets_;  // one more than there are, to end the last

@@ -16,7 +16,7 @@ ScanKind best_scan_kind();
 
 struct Scanned {
   size_t offset;      // of the first window with a bucket; the number of offsets if there is none
-  uint32_t weak;      // its weak sum
+  uint32_t weak;      // its weak sum; that of the last window if there is none
   uint32_t bucket;    // BlockIndex::kNoBucket if there is none
 };
 
