@@ -20,7 +20,8 @@ bool has_any(uint32_t flags, uint32_t bits) { return (flags & bits) != 0; }
 bool has_all(uint32_t flags, uint32_t bits) { return (flags & bits) == bits; }
 
 char update_letter(const ItemFacts& facts) {
-  if (has_any(facts.item_flags, proto::kLocalChange)) return has_any(facts.item_flags, proto::kXnameFollows) ? 'h' : 'c';
+  if (has_any(facts.item_flags, proto::kLocalChange))
+    return has_any(facts.item_flags, proto::kXnameFollows) ? 'h' : 'c';
   if (!has_any(facts.item_flags, proto::kTransfer)) return '.';
   return facts.we_send && !facts.local_run ? '<' : '>';
 }
@@ -171,8 +172,10 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
   for (const Piece& piece : pieces_) {
     const auto pad = [&](std::string_view text, bool number = false) {
       const size_t missing = piece.width > text.size() ? piece.width - text.size() : 0;
-      if (piece.left) out.append(text).append(missing, ' ');
-      else out.append(missing, number && piece.zeros ? '0' : ' ').append(text);
+      if (piece.left)
+        out.append(text).append(missing, ' ');
+      else
+        out.append(missing, number && piece.zeros ? '0' : ' ').append(text);
     };
     const auto amount = [&](uint64_t value) {
       pad(format_number(static_cast<int64_t>(value), style_of_level(piece.number_level)));
@@ -181,46 +184,90 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
     const bool deleted = facts.deleted || has_any(facts.item_flags, proto::kDeleted);
     const bool transferred = has_any(facts.item_flags, proto::kTransfer);
     switch (piece.escape) {
-      case 0: out += piece.text; break;
-      case 'a': in_daemon(style.client_address); break;
-      case 'b': amount(transferred ? facts.data_bytes : 0); break;
-      case 'B': pad(std::string_view(mode_text(facts.mode)).substr(1)); break;
-      case 'c': amount(transferred ? facts.sums_bytes : 0); break;
+      case 0:
+        out += piece.text;
+        break;
+      case 'a':
+        in_daemon(style.client_address);
+        break;
+      case 'b':
+        amount(transferred ? facts.data_bytes : 0);
+        break;
+      case 'B':
+        pad(std::string_view(mode_text(facts.mode)).substr(1));
+        break;
+      case 'c':
+        amount(transferred ? facts.sums_bytes : 0);
+        break;
       case 'C':
-        if (S_ISREG(facts.mode) && facts.digest.size > 0) pad(digest_text(facts.digest, style.digest_kind));
-        else out.append(ocsync::digest_bytes(style.digest_kind) * 2, ' ');
+        if (S_ISREG(facts.mode) && facts.digest.size > 0)
+          pad(digest_text(facts.digest, style.digest_kind));
+        else
+          out.append(ocsync::digest_bytes(style.digest_kind) * 2, ' ');
         break;
-      case 'f': pad(tidy_path(facts.full_path.empty() ? facts.name : facts.full_path)); break;
+      case 'f':
+        pad(tidy_path(facts.full_path.empty() ? facts.name : facts.full_path));
+        break;
       case 'G':
-        if (style.group && facts.gid_known) pad(fmt::format_int(facts.gid).str(), true);
-        else pad("DEFAULT");
+        if (style.group && facts.gid_known)
+          pad(fmt::format_int(facts.gid).str(), true);
+        else
+          pad("DEFAULT");
         break;
-      case 'h': in_daemon(style.client_host); break;
-      case 'i': pad(itemize_text(facts, style)); break;
-      case 'l': amount(static_cast<uint64_t>(facts.size)); break;
+      case 'h':
+        in_daemon(style.client_host);
+        break;
+      case 'i':
+        pad(itemize_text(facts, style));
+        break;
+      case 'l':
+        amount(static_cast<uint64_t>(facts.size));
+        break;
       case 'L': {
         const bool is_link = S_ISLNK(facts.mode) && !deleted;
-        if (!facts.xname.empty()) out += " => ", pad(facts.xname);
-        else if (is_link) out += " -> ", pad(facts.link_target);
-        else if (piece.padded) out += "    ", pad("");
+        if (!facts.xname.empty())
+          out += " => ", pad(facts.xname);
+        else if (is_link)
+          out += " -> ", pad(facts.link_target);
+        else if (piece.padded)
+          out += "    ", pad("");
         break;
       }
-      case 'm': pad(style.module); break;
+      case 'm':
+        pad(style.module);
+        break;
       case 'M': {
         std::string text = time_text(facts.mtime.sec, '-');
         std::ranges::replace(text, ' ', '-');
         pad(text);
         break;
       }
-      case 'n': pad(S_ISDIR(facts.mode) ? std::string(facts.name) + '/' : std::string(facts.name)); break;
-      case 'o': pad(deleted ? "del." : facts.we_send ? "send" : "recv"); break;
-      case 'p': pad(fmt::format_int(style.process_id).str(), true); break;
-      case 'P': in_daemon(style.module_path); break;
-      case 't': pad(time_text(now_s)); break;
-      case 'u': in_daemon(style.user); break;
-      case 'U': pad(fmt::format_int(style.owner ? facts.uid : 0).str(), true); break;
-      case '%': pad("%"); break;
-      default: break;
+      case 'n':
+        pad(S_ISDIR(facts.mode) ? std::string(facts.name) + '/' : std::string(facts.name));
+        break;
+      case 'o':
+        pad(deleted ? "del." : facts.we_send ? "send" : "recv");
+        break;
+      case 'p':
+        pad(fmt::format_int(style.process_id).str(), true);
+        break;
+      case 'P':
+        in_daemon(style.module_path);
+        break;
+      case 't':
+        pad(time_text(now_s));
+        break;
+      case 'u':
+        in_daemon(style.user);
+        break;
+      case 'U':
+        pad(fmt::format_int(style.owner ? facts.uid : 0).str(), true);
+        break;
+      case '%':
+        pad("%");
+        break;
+      default:
+        break;
     }
   }
   return out;
@@ -233,7 +280,8 @@ std::string list_only_line(const ItemFacts& facts, const Options& options, io::F
   const size_t atime_width = options.atimes > 0 ? time_width : 0;
   const size_t crtime_width = options.crtimes ? time_width : 0;
   if (facts.mode == 0 && options.delete_missing_args)
-    return fmt::format("{:<{}} {}", "*missing", 10 + 1 + size_width + time_width + atime_width + crtime_width, facts.name);
+    return fmt::format("{:<{}} {}", "*missing", 10 + 1 + size_width + time_width + atime_width + crtime_width,
+                       facts.name);
   const bool show_target = options.links && S_ISLNK(facts.mode);
   return fmt::format("{} {:>{}} {}{:>{}}{:>{}} {}{}{}", mode_text(facts.mode),
                      format_number(facts.size, amount_style(options)), size_width, mtime,

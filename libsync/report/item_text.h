@@ -20,13 +20,13 @@ struct ItemFacts;  // reporter.h
 
 // What the lines of a whole run have in common.
 struct ItemStyle {
-  bool times = false;              // -t: "t" against "T"
-  bool symlink_times = true;       // the receiving side can set times of symlinks
-  bool owner = false;              // -o: %U is 0 without
-  bool group = false;              // -g: %G is DEFAULT without
+  bool times = false;         // -t: "t" against "T"
+  bool symlink_times = true;  // the receiving side can set times of symlinks
+  bool owner = false;         // -o: %U is 0 without
+  bool group = false;         // -g: %G is DEFAULT without
   // What %C shows: the list's kind with -c, else the transfer's. An entry without digest gets as many blanks.
   DigestKind digest_kind = DigestKind::kNone;
-  int64_t process_id = 0;          // %p
+  int64_t process_id = 0;  // %p
   // Known in a daemon only; elsewhere their escapes stay as they are typed (%m is empty).
   bool daemon = false;
   std::string client_host, client_address, module, module_path, user;  // %h %a %m %P %u
@@ -54,12 +54,12 @@ class OutputFormat {
 
  private:
   struct Piece {
-    std::string text;       // literal text, or the escape as typed
-    char escape = 0;        // 0: literal
+    std::string text;  // literal text, or the escape as typed
+    char escape = 0;   // 0: literal
     uint8_t number_level = 0;
-    bool padded = false;    // a width or '-' was given, perhaps of 0
+    bool padded = false;  // a width or '-' was given, perhaps of 0
     bool left = false;
-    bool zeros = false;     // width began with 0: whole numbers are padded with zeros
+    bool zeros = false;  // width began with 0: whole numbers are padded with zeros
     size_t width = 0;
   };
   std::vector<Piece> pieces_;

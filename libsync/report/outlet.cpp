@@ -54,8 +54,10 @@ void Outlet::write_waiting(std::unique_lock<std::mutex>& lock) {
 void Outlet::flush() {
   std::unique_lock lock(mutex_);
   while (writing_ || !waiting_.empty()) {
-    if (writing_) written_.wait(lock);
-    else write_waiting(lock);
+    if (writing_)
+      written_.wait(lock);
+    else
+      write_waiting(lock);
   }
 }
 

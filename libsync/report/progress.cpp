@@ -96,8 +96,8 @@ struct Progress::State {
     const Point since = start.value_or(Point{now, 0});
     const int64_t elapsed = std::max<int64_t>(now - since.ms, 1);
     const int64_t all = totals.files.total();
-    const std::string end = fmt::format(" (xfr#{}, {}-chk={}/{})", totals.transferred_files.load(), complete ? "to" : "ir",
-                                        all - position - 1, all);
+    const std::string end = fmt::format(" (xfr#{}, {}-chk={}/{})", totals.transferred_files.load(),
+                                        complete ? "to" : "ir", all - position - 1, all);
     return line(done, size, rate_since(since, done, elapsed), static_cast<double>(elapsed) / 1000.0, end);
   }
 
@@ -170,8 +170,10 @@ void Progress::advance(int64_t done_before, int64_t done, int64_t size) {
   const std::lock_guard lock(state_->mutex);
   State& state = *state_;
   state.missing -= done - done_before;
-  if (level_ > 1) state.update(state.clock(), state.totals.transferred_size - state.missing, state.totals.total_size);
-  else state.update(state.clock(), done, size);
+  if (level_ > 1)
+    state.update(state.clock(), state.totals.transferred_size - state.missing, state.totals.total_size);
+  else
+    state.update(state.clock(), done, size);
 }
 
 void Progress::end(int64_t done, int64_t size, std::string_view name) {
@@ -182,7 +184,8 @@ void Progress::end(int64_t done, int64_t size, std::string_view name) {
   if (level_ == 1) return state.final_of_file(state.clock(), size);
   if (!std::exchange(state.once, false)) return;
   if (state.options.itemize == 0 && !state.options.verbosity.shows(Info::kName)) state.reporter.info_line(name);
-  state.reporter.update_line(state.final_line(state.clock(), state.totals.transferred_size, state.totals.total_size) + '\n');
+  state.reporter.update_line(state.final_line(state.clock(), state.totals.transferred_size, state.totals.total_size) +
+                             '\n');
 }
 
 void Progress::drop(int64_t done, int64_t size) {

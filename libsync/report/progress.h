@@ -1,7 +1,7 @@
 // Progress lines: one per file (--progress) or one for the whole transfer (--info=progress2).
 //
-// A client makes one Progress for its run; a server's shows nothing. Sizes and counts of the whole run come from Totals,
-// which the caller keeps up to date: transferred_files and transferred_size are raised before begin_file(), and
+// A client makes one Progress for its run; a server's shows nothing. Sizes and counts of the whole run come from
+// Totals, which the caller keeps up to date: transferred_files and transferred_size are raised before begin_file(), and
 // total_size and files as the list arrives. All functions may be called from several threads at once; with --progress
 // (level 1) only one file should be under way at a time, because lines of several would overwrite each other.
 #pragma once

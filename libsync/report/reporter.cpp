@@ -31,21 +31,30 @@ constexpr std::string_view kDeletingFormat = "deleting %n";
 // The kind of code that carries a text to the client. Old versions know two kinds only.
 proto::Code code_of(Kind kind, bool rich) {
   switch (kind) {
-    case Kind::kErrorXfer: return proto::Code::kErrorXfer;
-    case Kind::kError: return rich ? proto::Code::kError : proto::Code::kErrorXfer;
-    case Kind::kWarning: return rich ? proto::Code::kWarning : proto::Code::kInfo;
-    default: return proto::Code::kInfo;
+    case Kind::kErrorXfer:
+      return proto::Code::kErrorXfer;
+    case Kind::kError:
+      return rich ? proto::Code::kError : proto::Code::kErrorXfer;
+    case Kind::kWarning:
+      return rich ? proto::Code::kWarning : proto::Code::kInfo;
+    default:
+      return proto::Code::kInfo;
   }
 }
 
 Kind kind_of(proto::Code code) {
   switch (code) {
     case proto::Code::kInfo:
-    case proto::Code::kClient: return Kind::kInfo;
-    case proto::Code::kLog: return Kind::kLog;
-    case proto::Code::kWarning: return Kind::kWarning;
-    case proto::Code::kErrorXfer: return Kind::kErrorXfer;
-    default: return Kind::kError;
+    case proto::Code::kClient:
+      return Kind::kInfo;
+    case proto::Code::kLog:
+      return Kind::kLog;
+    case proto::Code::kWarning:
+      return Kind::kWarning;
+    case proto::Code::kErrorXfer:
+      return Kind::kErrorXfer;
+    default:
+      return Kind::kError;
   }
 }
 
@@ -78,12 +87,18 @@ Result<io::Fd> open_log(const std::string& path) {
 
 std::string_view role_name(Role role) {
   switch (role) {
-    case Role::kClient: return "client";
-    case Role::kServer: return "server";
-    case Role::kSender: return "sender";
-    case Role::kGenerator: return "generator";
-    case Role::kReceiver: return "receiver";
-    case Role::kReceiverStart: return "Receiver";
+    case Role::kClient:
+      return "client";
+    case Role::kServer:
+      return "server";
+    case Role::kSender:
+      return "sender";
+    case Role::kGenerator:
+      return "generator";
+    case Role::kReceiver:
+      return "receiver";
+    case Role::kReceiverStart:
+      return "Receiver";
   }
   return "client";
 }
@@ -99,11 +114,15 @@ struct Reporter::Impl {
   };
 
   Impl(const Options& o, RunState& s, ReporterPorts p)
-      : options(o), state(s), ports(std::move(p)),
+      : options(o),
+        state(s),
+        ports(std::move(p)),
         escape(o.eight_bit ? Escape::kTerminal8Bit : Escape::kTerminal),
         has_out_format(o.server ? !format_of_client(o).empty() : !o.out_format.empty() || o.out_format_given),
-        out_format(o.server ? format_of_client(o) : std::string_view(o.out_format)), log_format(o.log_file_format),
-        deleting_format(kDeletingFormat), unchanged_level(o.server ? o.far_wants_item_level : o.itemize) {
+        out_format(o.server ? format_of_client(o) : std::string_view(o.out_format)),
+        log_format(o.log_file_format),
+        deleting_format(kDeletingFormat),
+        unchanged_level(o.server ? o.far_wants_item_level : o.itemize) {
     if (!ports.wall_seconds) ports.wall_seconds = [] { return wall_seconds(); };
     style.process_id = ::getpid();
     if (o.outbuf == 'B') outlet.hold_back(kBlockBuffer);
@@ -348,8 +367,10 @@ void Reporter::close_line() {
 void Reporter::block(std::string_view text) {
   while (!text.empty()) {
     const size_t end = std::min(text.find('\n'), text.size());
-    if (end == 0) client_text("\n");
-    else info_line(text.substr(0, end));
+    if (end == 0)
+      client_text("\n");
+    else
+      info_line(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
@@ -362,7 +383,8 @@ void Reporter::totals(const Totals& totals, int version) {
 void Reporter::from_far_side(const proto::TextMessage& message) {
   const std::shared_ptr<const Impl::Conversion> by = impl_->conversion();
   const std::string text = by && by->from_far ? by->from_far(message.text) : message.text;
-  // A client has no reason to tell a server anything; sent back, it would fill our memory while the client does not read.
+  // A client has no reason to tell a server anything; sent back, it would fill our memory while the client does not
+  // read.
   impl_->say(options_.server ? Kind::kLog : kind_of(message.code), text);
 }
 
@@ -415,7 +437,8 @@ bool Reporter::shows_digest() const {
 }
 
 void Reporter::log_closing(int code, bool we_send, const Totals& totals) {
-  const bool expected = code != kExitOk || options_.server || options_.daemon || !options_.verbosity.shows(Info::kStats);
+  const bool expected =
+      code != kExitOk || options_.server || options_.daemon || !options_.verbosity.shows(Info::kStats);
   // Half of a receiving side does not know the totals of a run that failed.
   if (!expected || (code != kExitOk && !we_send)) return;
   log_line(fmt::format("sent {} bytes  received {} bytes  total size {}", totals.total_sent.load(),
@@ -427,8 +450,8 @@ void Reporter::exit_line(int code, Role role, std::string_view where) {
   close_line();
   const bool mild = code == kExitVanished;
   impl_->say(mild ? Kind::kWarning : Kind::kError,
-             fmt::format("rsync {}: {} (code {}) at {} [{}={}]\n", mild ? "warning" : "error", exit_text(code), code, where,
-                         role_name(role), OCSYNC_VERSION));
+             fmt::format("rsync {}: {} (code {}) at {} [{}={}]\n", mild ? "warning" : "error", exit_text(code), code,
+                         where, role_name(role), OCSYNC_VERSION));
 }
 
 void Reporter::flush() { impl_->outlet.flush(); }

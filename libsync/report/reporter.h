@@ -37,14 +37,14 @@ struct ItemFacts {
   int64_t size = 0;
   io::FileTime mtime;
   uint32_t uid = 0, gid = 0;
-  bool gid_known = true;         // false: %G says DEFAULT
-  uint32_t item_flags = 0;       // proto::ItemFlag
-  Digest digest;                 // %C; size 0: unknown
-  uint64_t data_bytes = 0;       // %b
-  uint64_t sums_bytes = 0;       // %c
-  bool we_send = false;          // "<" and "send" against ">" and "recv"
-  bool local_run = false;        // both ends are this process: always ">"
-  bool deleted = false;          // "*deleting"
+  bool gid_known = true;    // false: %G says DEFAULT
+  uint32_t item_flags = 0;  // proto::ItemFlag
+  Digest digest;            // %C; size 0: unknown
+  uint64_t data_bytes = 0;  // %b
+  uint64_t sums_bytes = 0;  // %c
+  bool we_send = false;     // "<" and "send" against ">" and "recv"
+  bool local_run = false;   // both ends are this process: always ">"
+  bool deleted = false;     // "*deleting"
 };
 
 // How errors of this run count towards the exit code. Thread-safe.
@@ -55,8 +55,8 @@ struct RunState {
 
 // Where a Reporter writes and what it knows of the machine; the defaults are those of a program.
 struct ReporterPorts {
-  int out_fd = 1;  // borrowed
-  int err_fd = 2;  // borrowed
+  int out_fd = 1;                         // borrowed
+  int err_fd = 2;                         // borrowed
   std::function<int64_t()> wall_seconds;  // empty: the machine's clock
   // Lines for the log, without time and newline and not yet escaped. Replaces the file of --log-file. A daemon's child
   // gives one: with it errors and information go to the log as well as to the client.
@@ -115,8 +115,8 @@ class Reporter {
   // A text message that came from the far side.
   void from_far_side(const proto::TextMessage& message);
 
-  // One entry was handled: prints by --out-format / -v / -i and logs by --log-file-format, as rsync would for this role.
-  // Decides itself whether the flags are worth a line. For entries without transfer, and all in a dry run or with
+  // One entry was handled: prints by --out-format / -v / -i and logs by --log-file-format, as rsync would for this
+  // role. Decides itself whether the flags are worth a line. For entries without transfer, and all in a dry run or with
   // --only-write-batch; for transferred ones either this once (see item_before_transfer) or the two functions below.
   void item(const ItemFacts& facts);
   // Should item() be called before the transfer (true) or after it (formats with %b %c %C)?

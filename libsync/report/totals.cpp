@@ -13,8 +13,11 @@ namespace {
 // ": 6 (reg: 2, dir: 3, special: 1)"; kinds that did not occur are left out.
 std::string kinds_text(const KindCounts& counts, NumberStyle style) {
   std::string out = format_number(counts.total(), style);
-  const std::pair<const char*, int64_t> kinds[] = {
-      {"reg", counts.reg}, {"dir", counts.dir}, {"link", counts.link}, {"dev", counts.dev}, {"special", counts.special}};
+  const std::pair<const char*, int64_t> kinds[] = {{"reg", counts.reg},
+                                                   {"dir", counts.dir},
+                                                   {"link", counts.link},
+                                                   {"dev", counts.dev},
+                                                   {"special", counts.special}};
   const char* before = " (";
   for (const auto& [label, count] : kinds) {
     if (count == 0) continue;
@@ -41,11 +44,16 @@ std::string with_decimals(double value, NumberStyle style, int decimals = 2) {
 }  // namespace
 
 void KindCounts::add(uint32_t mode, int64_t n) {
-  if (S_ISREG(mode)) reg += n;
-  else if (S_ISDIR(mode)) dir += n;
-  else if (S_ISLNK(mode)) link += n;
-  else if (S_ISCHR(mode) || S_ISBLK(mode)) dev += n;
-  else special += n;
+  if (S_ISREG(mode))
+    reg += n;
+  else if (S_ISDIR(mode))
+    dir += n;
+  else if (S_ISLNK(mode))
+    link += n;
+  else if (S_ISCHR(mode) || S_ISBLK(mode))
+    dev += n;
+  else
+    special += n;
 }
 
 std::string stats_text(const Totals& totals, const Options& options, int version) {
@@ -81,9 +89,11 @@ std::string closing_text(const Totals& totals, const Options& options, int64_t n
   const double speedup = static_cast<double>(totals.total_size) / static_cast<double>(moved);
   return fmt::format("\nsent {} bytes  received {} bytes  {} bytes/sec\ntotal size is {}  speedup is {}{}\n",
                      format_number(totals.total_sent, amount), format_number(totals.total_received, amount),
-                     with_decimals(static_cast<double>(moved) / seconds, amount), format_number(totals.total_size, amount),
-                     with_decimals(speedup, count_style(options)),
-                     options.only_write_batch ? " (BATCH ONLY)" : options.dry_run ? " (DRY RUN)" : "");
+                     with_decimals(static_cast<double>(moved) / seconds, amount),
+                     format_number(totals.total_size, amount), with_decimals(speedup, count_style(options)),
+                     options.only_write_batch ? " (BATCH ONLY)"
+                     : options.dry_run        ? " (DRY RUN)"
+                                              : "");
 }
 
 }  // namespace ocsync::sync

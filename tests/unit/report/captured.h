@@ -43,18 +43,22 @@ struct Captured {
     ports.err_fd = err.fd();
     ports.wall_seconds = [] { return int64_t{1600000003}; };
     if (with_log)
-      ports.log = [this](std::string_view line, bool warning) { log += (warning ? "! " : "  ") + std::string(line) + '\n'; };
+      ports.log = [this](std::string_view line, bool warning) {
+        log += (warning ? "! " : "  ") + std::string(line) + '\n';
+      };
     reporter = std::make_unique<Reporter>(options, std::move(ports));
   }
 
   // Collects what is sent to the far side, as "code:text".
   void connect(bool rich = true, bool errors_by_message = false) {
-    reporter->connect_far_side([this](const proto::Message& message) {
-      if (const auto* text = std::get_if<proto::TextMessage>(&message))
-        sent += std::to_string(static_cast<int>(text->code)) + ':' + text->text;
-      else if (const auto* deleted = std::get_if<proto::DeletedMessage>(&message))
-        sent += "deleted:" + deleted->name + (deleted->is_dir ? "/\n" : "\n");
-    }, rich, errors_by_message);
+    reporter->connect_far_side(
+        [this](const proto::Message& message) {
+          if (const auto* text = std::get_if<proto::TextMessage>(&message))
+            sent += std::to_string(static_cast<int>(text->code)) + ':' + text->text;
+          else if (const auto* deleted = std::get_if<proto::DeletedMessage>(&message))
+            sent += "deleted:" + deleted->name + (deleted->is_dir ? "/\n" : "\n");
+        },
+        rich, errors_by_message);
   }
 
   CapturedFile out, err;

@@ -34,7 +34,8 @@ ItemFacts entry(std::string_view name, uint32_t mode, int64_t size, uint32_t fla
   return facts;
 }
 
-const ItemStyle kKeepsTimes{.times = true, .owner = true, .group = true, .digest_kind = DigestKind::kXxh128, .process_id = 77};
+const ItemStyle kKeepsTimes{
+    .times = true, .owner = true, .group = true, .digest_kind = DigestKind::kXxh128, .process_id = 77};
 
 std::string shown(std::string_view format, const ItemFacts& facts, const ItemStyle& style = kKeepsTimes) {
   return OutputFormat(format).render(facts, style, kTime);
@@ -226,7 +227,8 @@ TEST_CASE("list-only lines") {
   }
   SECTION("access times, but not of directories") {
     options.atimes = 1;
-    CHECK(list_only_line(dir, options, {1, 0}) == "drwxr-xr-x          4,096 2020/09/13 12:26:43                     .");
+    CHECK(list_only_line(dir, options, {1, 0}) ==
+          "drwxr-xr-x          4,096 2020/09/13 12:26:43                     .");
     CHECK(list_only_line(big, options, {kTime + 1, 0}) ==
           "-rw-r--r--        123,456 2020/09/13 12:26:43 2020/09/13 12:26:44 dir/big");
   }

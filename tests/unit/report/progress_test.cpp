@@ -12,7 +12,9 @@ using namespace ocsync::sync;
 namespace {
 
 struct Run {
-  explicit Run(int level, int human = 1) : options(with_level(level, human)), captured(options),
+  explicit Run(int level, int human = 1)
+      : options(with_level(level, human)),
+        captured(options),
         progress(*captured.reporter, options, totals, [this] { return now.load(); }) {
     totals.files.reg = 4;
     totals.files.dir = 1;
@@ -51,17 +53,20 @@ TEST_CASE("progress: one line per file") {
   run.progress.list_complete();
   run.file(1, 11, {{11, 0}});
   CHECK(run.shown() ==
-        "\r             11 100%    0.00kB/s    0:00:00  \r             11 100%    0.00kB/s    0:00:00 (xfr#1, to-chk=3/5)\n");
+        "\r             11 100%    0.00kB/s    0:00:00  \r             11 100%    0.00kB/s    0:00:00 (xfr#1, "
+        "to-chk=3/5)\n");
   run.file(4, 123456, {{32768, 1}, {65536, 0}, {123456, 0}});
   CHECK(run.shown() ==
-        "\r         32,768  26%   31.25MB/s    0:00:00  \r        123,456 100%  117.74MB/s    0:00:00 (xfr#2, to-chk=0/5)\n");
+        "\r         32,768  26%   31.25MB/s    0:00:00  \r        123,456 100%  117.74MB/s    0:00:00 (xfr#2, "
+        "to-chk=0/5)\n");
 }
 
 TEST_CASE("progress: a puller sees the first byte later") {
   Run run(1);
   run.file(1, 11, {{0, 0}, {11, 0}});
   CHECK(run.shown() ==
-        "\r              0   0%    0.00kB/s    0:00:00  \r             11 100%   10.74kB/s    0:00:00 (xfr#1, ir-chk=3/5)\n");
+        "\r              0   0%    0.00kB/s    0:00:00  \r             11 100%   10.74kB/s    0:00:00 (xfr#1, "
+        "ir-chk=3/5)\n");
 }
 
 TEST_CASE("progress: a file without data") {
@@ -113,7 +118,8 @@ TEST_CASE("progress: the whole transfer on one line") {
   run.progress.list_complete();
   run.file(1, 11, {{11, 0}});
   CHECK(run.shown() ==
-        "\r             11   0%    0.00kB/s    0:00:00  \r             11   0%    0.00kB/s    0:00:00 (xfr#1, to-chk=3/5)");
+        "\r             11   0%    0.00kB/s    0:00:00  \r             11   0%    0.00kB/s    0:00:00 (xfr#1, "
+        "to-chk=3/5)");
   run.file(4, 123456, {{32768, 1}, {123456, 0}});
   CHECK(run.shown() == "\r        123,467  99%  117.74MB/s    0:00:00 (xfr#2, to-chk=0/5)");
   run.progress.segment_done(4);

@@ -43,8 +43,10 @@ Options client(int verbose, int itemize) {
   options.verbose = verbose;
   apply_verbose_level(options.verbosity, verbose);
   options.itemize = itemize;
-  if (itemize > 0) options.out_format = "%i %n%L";
-  else if (verbose > 0) options.out_format = "%n%L";
+  if (itemize > 0)
+    options.out_format = "%i %n%L";
+  else if (verbose > 0)
+    options.out_format = "%n%L";
   return options;
 }
 
@@ -211,7 +213,9 @@ TEST_CASE("reporter: names nobody can print") {
   };
   CHECK(shown("C.UTF-8", false, "\xc3\xa4 ok\ttab\x7f") == "\xc3\xa4 ok\ttab\x7f\n");
   CHECK(shown("C.UTF-8", false, "bad\xff\x85") == "bad\\#377\\#205\n");
-  CHECK(shown("C.UTF-8", false, "a\x01" "b\\#123c \\#12 nl\nx end\r") == "a\\#001b\\#134#123c \\#12 nl\\#012x end\\#015\n");
+  CHECK(shown("C.UTF-8", false,
+              "a\x01"
+              "b\\#123c \\#12 nl\nx end\r") == "a\\#001b\\#134#123c \\#12 nl\\#012x end\\#015\n");
   CHECK(shown("C.UTF-8", true, "bad\xff\x85\x01") == "bad\xff\x85\\#001\n");
   CHECK(shown("C", false, "\xc3\xa4") == "\\#303\\#244\n");
 }
@@ -275,7 +279,9 @@ TEST_CASE("items: a server prints nothing; its log itemizes by its own format") 
   options.log_file_format = "%i %n%L";
   std::string log;
   CHECK(items(options, {kNewFile, kUnchangedFile, kChangedModeFile}, &log).empty());
-  CHECK(log == "  >f+++++++++ new\n  .f..." "p..... mode\n");
+  CHECK(log ==
+        "  >f+++++++++ new\n  .f..."
+        "p..... mode\n");
   options.log_file_format = "%n";
   CHECK(items(options, {kNewFile, kChangedModeFile}, &log).empty());
   CHECK(log == "  new\n");
@@ -410,8 +416,10 @@ TEST_CASE("reporter: the closing error line") {
   captured.reporter->exit_line(24, Role::kGenerator, "main.cpp(123)");
   captured.reporter->exit_line(77, Role::kReceiverStart, "x.cpp(1)");
   CHECK(captured.err.text() ==
-        "rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.cpp(123) [sender=3.5.0]\n"
-        "rsync warning: some files vanished before they could be transferred (code 24) at main.cpp(123) [generator=3.5.0]\n"
+        "rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.cpp(123) "
+        "[sender=3.5.0]\n"
+        "rsync warning: some files vanished before they could be transferred (code 24) at main.cpp(123) "
+        "[generator=3.5.0]\n"
         "rsync error: unexplained error (code 77) at x.cpp(1) [Receiver=3.5.0]\n");
 }
 

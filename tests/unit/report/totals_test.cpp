@@ -67,12 +67,16 @@ TEST_CASE("totals: levels of human numbers") {
     options.human = human;
     return closing_text(totals, options, 1000);
   };
-  CHECK(closing(0) == "\nsent 123704 bytes  received 72 bytes  247552.00 bytes/sec\ntotal size is 123468  speedup is 1.00\n");
-  CHECK(closing(1) == "\nsent 123,704 bytes  received 72 bytes  247,552.00 bytes/sec\ntotal size is 123,468  speedup is 1.00\n");
+  CHECK(closing(0) ==
+        "\nsent 123704 bytes  received 72 bytes  247552.00 bytes/sec\ntotal size is 123468  speedup is 1.00\n");
+  CHECK(closing(1) ==
+        "\nsent 123,704 bytes  received 72 bytes  247,552.00 bytes/sec\ntotal size is 123,468  speedup is 1.00\n");
   totals.total_sent = 123700;
   totals.total_received = 68;
-  CHECK(closing(2) == "\nsent 123.70K bytes  received 68 bytes  247.54K bytes/sec\ntotal size is 123.47K  speedup is 1.00\n");
-  CHECK(closing(3) == "\nsent 120.80K bytes  received 68 bytes  241.73K bytes/sec\ntotal size is 120.57K  speedup is 1.00\n");
+  CHECK(closing(2) ==
+        "\nsent 123.70K bytes  received 68 bytes  247.54K bytes/sec\ntotal size is 123.47K  speedup is 1.00\n");
+  CHECK(closing(3) ==
+        "\nsent 120.80K bytes  received 68 bytes  241.73K bytes/sec\ntotal size is 120.57K  speedup is 1.00\n");
 }
 
 TEST_CASE("totals: the rate counts half a second more than passed") {
