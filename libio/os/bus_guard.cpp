@@ -33,8 +33,8 @@ void on_bus_error(int, siginfo_t* info, void*) {
     const uintptr_t end = slot.end.load(std::memory_order_relaxed);
     if (begin <= kClaimed || at < begin || at >= end) continue;
     const uintptr_t page = at & ~(kPage - 1);
-    void* zeros =
-        ::mmap(reinterpret_cast<void*>(page), end - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void* zeros = ::mmap(static_cast<std::byte*>(info->si_addr) - (at - page), end - page, PROT_READ,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (zeros == MAP_FAILED) break;
     slot.lost.store(true);
     errno = saved;

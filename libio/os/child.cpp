@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <tuple>
 
 #include "libio/os/sys.h"
 
@@ -43,6 +44,7 @@ int exit_value(int raw) { return WIFEXITED(raw) ? WEXITSTATUS(raw) : 128 + WTERM
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> all;
+  all.reserve(texts.size() + 1);
   for (std::string& text : texts) all.push_back(text.data());
   all.push_back(nullptr);
   return all;
@@ -67,7 +69,7 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& extr
 
 Result<Child> Child::start(const std::vector<std::string>& argv, const std::vector<std::string>& extra_environment) {
   if (argv.empty()) return fail(Fault::kIpc, "no program to start", EINVAL);
-  const auto ipc = [](Error e) { return Error(Fault::kIpc, "pipe", e.sys); };
+  const auto ipc = [](const Error& e) { return Error(Fault::kIpc, "pipe", e.sys); };
   Result<sys::Pipe> to = sys::make_pipe();
   if (!to) return fail(ipc(to.error()));
   Result<sys::Pipe> from = sys::make_pipe();
@@ -119,11 +121,11 @@ Child::~Child() {
     const int64_t end = sys::clock_ms() + kPatienceMs;
     for (int pause_ms = 1; sys::clock_ms() < end; pause_ms = std::min(pause_ms * 2, 50)) {
       if (poll_exit()) return;
-      (void)sys::poll(nullptr, 0, pause_ms);
+      std::ignore = sys::poll(nullptr, 0, pause_ms);
     }
-    (void)sys::send_signal(pid_, last_resort);
+    std::ignore = sys::send_signal(pid_, last_resort);
   }
-  (void)wait();
+  std::ignore = wait();
 }
 
 Result<int> Child::wait() {

@@ -4,7 +4,9 @@
 #include <linux/openat2.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <memory>
 
 #include "libio/os/sys.h"
 
@@ -14,7 +16,7 @@ namespace {
 // As many as the kernel and rsync allow.
 constexpr int kMaxLinkHops = 40;
 // Where most directories fit into one call; larger ones gain nothing measurable beyond it.
-constexpr size_t kListBytes = 128 * 1024;
+constexpr size_t kListBytes = size_t{128} * 1024;
 
 constexpr int kOpenDir = O_RDONLY | O_DIRECTORY;
 constexpr int kPassThrough = O_PATH | O_DIRECTORY;

@@ -13,7 +13,7 @@ namespace {
 
 // Groups with very many members need much; beyond this the answer counts as unknown.
 constexpr size_t kFirstBuffer = 4096;
-constexpr size_t kLargestBuffer = 4 * 1024 * 1024;
+constexpr size_t kLargestBuffer = size_t{4} * 1024 * 1024;
 
 // Calls one of the getXXX_r functions with a buffer that grows while it asks for more.
 template <class Record, class Take, class Key, class Get>

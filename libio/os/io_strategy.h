@@ -11,14 +11,14 @@ namespace ocsync::io::strategy {
 // Up to here a file is copied by one read and one write. Copying 4 KiB took 12.2 us on tmpfs and 34.8 us on ext4 (open,
 // create, close and unlink included) against 12.5 and 35.8 us with copy_file_range() and 19 and 43 us through a
 // mapping; asking what the two file systems could do would cost two calls more.
-inline constexpr uint64_t kSmallFile = 256 * 1024;
+inline constexpr uint64_t kSmallFile = uint64_t{256} * 1024;
 
 // Buffers of 256 KiB to 1 MiB stay in the second-level cache. 32 MiB on ext4: 8.4 ms with 64 KiB, 7.8 with 256 KiB, 7.6
 // with 1 MiB; on tmpfs 17.6, 17.2, 17.1 ms.
-inline constexpr size_t kCopyBuffer = 512 * 1024;
+inline constexpr size_t kCopyBuffer = size_t{512} * 1024;
 
 // How much is copied between two looks at the stop flag.
-inline constexpr uint64_t kCopyStep = 8 * 1024 * 1024;
+inline constexpr uint64_t kCopyStep = uint64_t{8} * 1024 * 1024;
 
 // copy_file_range() inside one local file system lost to a buffer everywhere (1 MiB on ext4: 262 us against 221 us;
 // 32 MiB on tmpfs: 18.4 ms against 17.2 ms), since the kernel then splices page by page. Over a network it keeps the
@@ -27,19 +27,19 @@ bool kernel_copy_pays(uint64_t file_system_kind);
 
 // Reading a basis in order: 256 KiB a time. Reading and digesting 256 MiB (xxh3): 64 KiB 21.5 GB/s, 256 KiB 24.5, 4 MiB
 // 23.3 on ext4; 8.8, 9.3, 8.8 on tmpfs.
-inline constexpr size_t kSequentialWindow = 256 * 1024;
+inline constexpr size_t kSequentialWindow = size_t{256} * 1024;
 
 // A scan of a large file may be mapped where the page cache holds large folios: with windows of 8 MiB 30.8 GB/s against
 // 24.5 on ext4, Linux 6.18. With small folios the faults cost more than copying (tmpfs 6.5 against 9.2), and so do
 // small windows (256 KiB on ext4: 10.9), so that is the exception and not the rule. `kind` is the magic number of
 // statfs.
-inline constexpr uint64_t kLeastMapped = 16 * 1024 * 1024;
-inline constexpr size_t kMappedWindow = 8 * 1024 * 1024;
+inline constexpr uint64_t kLeastMapped = uint64_t{16} * 1024 * 1024;
+inline constexpr size_t kMappedWindow = size_t{8} * 1024 * 1024;
 bool mapped_scan_pays(uint64_t file_system_kind);
 
 // Reading it in no order: at least this much, as one call costs as much as copying 8 KiB (1 KiB pieces: 2.0 GB/s, 8
 // KiB: 8.5 GB/s on ext4).
-inline constexpr size_t kRandomWindow = 16 * 1024;
+inline constexpr size_t kRandomWindow = size_t{16} * 1024;
 
 // io_uring loses while everything is in memory: 1,000 infos took 0.70 ms by plain calls and 1.32 ms by a ring of 128
 // (3.83 ms with 8), as the kernel hands each statx to a worker. It is for trees that have to come from a slow disk.

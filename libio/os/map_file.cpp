@@ -12,7 +12,7 @@
 namespace ocsync::io {
 namespace {
 
-constexpr size_t kMaxView = 16 * 1024 * 1024;
+constexpr size_t kMaxView = size_t{16} * 1024 * 1024;
 constexpr size_t kPage = 4096;
 
 struct Buffer {
@@ -102,9 +102,10 @@ struct MapFile::Impl {
       kept = static_cast<size_t>(begin + filled - offset);
     }
     if (buffer.capacity < window) {
-      Buffer larger = take_buffer(window);
+      Buffer larger = take_buffer(window);  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): it owns what it took
       if (kept > 0) std::memcpy(larger.bytes.get(), kept_from, kept);
-      give_back(std::exchange(buffer, std::move(larger)));
+      std::swap(buffer, larger);
+      give_back(std::move(larger));
     } else if (kept > 0) {
       std::memmove(buffer.bytes.get(), kept_from, kept);
     }

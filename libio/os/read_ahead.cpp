@@ -12,9 +12,9 @@ namespace {
 
 // How far ahead of the reader the kernel is asked to be, and how far behind pages are kept. A disk of 500 MB/s needs
 // 16 ms for the first; the second covers readers that look back by a block or two.
-constexpr uint64_t kAhead = 8 * 1024 * 1024;
-constexpr uint64_t kBehind = 1024 * 1024;
-constexpr uint64_t kStep = 4 * 1024 * 1024;
+constexpr uint64_t kAhead = uint64_t{8} * 1024 * 1024;
+constexpr uint64_t kBehind = uint64_t{1024} * 1024;
+constexpr uint64_t kStep = uint64_t{4} * 1024 * 1024;
 
 }  // namespace
 

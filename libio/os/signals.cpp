@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cassert>
+#include <tuple>
 
 namespace ocsync::io {
 namespace {
@@ -48,8 +49,8 @@ bool SignalWatch::take_progress_request() {
 }
 
 void die_of(int number) {
-  std::signal(number, SIG_DFL);
-  std::raise(number);
+  std::ignore = std::signal(number, SIG_DFL);
+  std::ignore = std::raise(number);
 }
 
 }  // namespace ocsync::io

@@ -2,6 +2,8 @@
 #include "libio/os/stop.h"
 
 #include <csignal>
+#include <span>
+#include <tuple>
 
 #include "libio/os/sys.h"
 
@@ -17,7 +19,7 @@ void Stop::request(int signal_number) {
   if (!signal_.compare_exchange_strong(none, signal_number)) return;
   const uint64_t one = 1;
   const int saved = errno;  // may run inside a signal handler
-  if (wake_.valid()) (void)sys::write(wake_.get(), std::as_bytes(std::span(&one, 1)));
+  if (wake_.valid()) std::ignore = sys::write(wake_.get(), std::as_bytes(std::span(&one, 1)));
   errno = saved;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <csignal>
 #include <ctime>
+#include <tuple>
 
 namespace ocsync::io {
 
@@ -380,7 +381,7 @@ long attribute(int fd, const char* leaf, OnFd&& on_fd, AtLeaf&& at_leaf, OnPath&
   };
   for (;;) {
     const long r = once();
-    if (r >= 0 || errno != EINTR) return r;
+    if (r >= 0 || errno != EINTR) return r;  // NOLINT(clang-analyzer-unix.Errno): a negative r comes with errno
   }
 }
 
@@ -447,12 +448,12 @@ Result<int> poll(pollfd* fds, nfds_t n, int timeout_ms) {
 }
 int64_t clock_ms() {
   timespec t;
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  std::ignore = ::clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
   return int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
 }
 int64_t clock_us() {
   timespec t;
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  std::ignore = ::clock_gettime(CLOCK_MONOTONIC, &t);
   return int64_t{t.tv_sec} * 1'000'000 + t.tv_nsec / 1000;
 }
 void fill_random(MutableBytes into) {

@@ -1,4 +1,5 @@
-// The only file that makes system calls on files, descriptors, sockets and processes.
+// System calls on files, descriptors, sockets and processes, in one place. (What goes through databases of the C
+// library, terminals and the ids of this process is in identity, terminal, socket and child; io_uring is in ring.)
 //
 // Each function is one call (retried on EINTR where that is right) and returns a Result whose error carries errno and
 // no sentence. Tests can order the nth call of a kind to fail or to be cut short; see FaultPlan at the end.

@@ -1,7 +1,8 @@
 // Hidden names, and files that vanish unless committed.
 #include "libio/os/temp_file.h"
 
-#include <array>
+#include <algorithm>
+#include <tuple>
 
 #include "libio/os/sys.h"
 
@@ -83,7 +84,7 @@ Status TempFile::commit(const Dir& target_dir, Leaf target) {
 void TempFile::discard() {
   if (!std::exchange(armed_, false)) return;
   // Nobody is left to hear of a failure here; the next run meets a hidden file at worst.
-  if (const Result<Leaf> own = Leaf::check(name_)) (void)dir_->unlink(*own);
+  if (const Result<Leaf> own = Leaf::check(name_)) std::ignore = dir_->unlink(*own);
 }
 
 }  // namespace ocsync::io

@@ -13,7 +13,7 @@
 namespace ocsync::io {
 
 // What the kernel lets one value and one list of names hold.
-inline constexpr size_t kMaxXattrBytes = 64 * 1024;
+inline constexpr size_t kMaxXattrBytes = size_t{64} * 1024;
 
 // The attributes of one object. Borrows what it was made of; cheap to make; any thread. Where the file system (or the
 // kind of object) has no attributes, failures are Fault::kUnsupported; others carry errno.
