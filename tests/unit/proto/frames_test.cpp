@@ -274,11 +274,13 @@ TEST_CASE("frames: messages of other threads arrive whole among the data") {
   MuxSink mux(raw, 64);
   mux.enable();
   constexpr int kEach = 2000;
+  int posted = 0;
   std::thread poster([&] {
-    for (int i = 0; i < kEach; ++i) mux.post(SuccessMessage{i});
+    for (int i = 0; i < kEach; ++i) posted += mux.post(SuccessMessage{i});
   });
+  int kept = 0;
   std::thread keeper([&] {
-    for (int i = 0; i < 200; ++i) CHECK(mux.keep_alive(0));
+    for (int i = 0; i < 200; ++i) kept += mux.keep_alive(0).has_value();
   });
   std::string data;
   for (int i = 0; i < kEach; ++i) {
@@ -287,7 +289,9 @@ TEST_CASE("frames: messages of other threads arrive whole among the data") {
     REQUIRE(mux.write(as_bytes(piece)));
   }
   poster.join();
+  CHECK(posted == kEach);
   keeper.join();
+  CHECK(kept == 200);
   REQUIRE(mux.flush());
   const Seen seen = read_all(raw.all(), 999, 333);
   CHECK(!seen.error);
