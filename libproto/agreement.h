@@ -37,46 +37,46 @@ struct Agreement {
   int32_t seed = 0;
 
   // Facts by compatibility flag.
-  bool incremental = false;          // sub-lists travel while files are transferred
-  bool symlink_times = false;        // the far side sets times of symlinks (a sender itemizes them then)
-  bool symlink_iconv = false;        // the far side converts symlink targets
-  bool safe_list_end = false;        // io_error may stand at the end of a list
-  bool xattr_shortcut = false;       // local hard links carry no xattr part
+  bool incremental = false;     // sub-lists travel while files are transferred
+  bool symlink_times = false;   // the far side sets times of symlinks (a sender itemizes them then)
+  bool symlink_iconv = false;   // the far side converts symlink targets
+  bool safe_list_end = false;   // io_error may stand at the end of a list
+  bool xattr_shortcut = false;  // local hard links carry no xattr part
   bool inplace_partial = false;
   bool varint_entry_flags = false;
   bool id0_names = false;
 
   // Facts by version.
-  bool compact_numbers = true;       // 30: varint, varlong, compact index, lengths as varlong
-  bool mtime_has_nanoseconds = true; // 31
-  bool specials_have_rdev = false;   // below 31
-  bool extended_entry_flags = true;  // 28
-  bool item_flags = true;            // 29: iflags with each index
-  bool component_order = true;       // 29: files before directories; below: plain bytes
-  bool third_phase = true;           // 29
-  bool closing_handshake = true;     // 31: deletion statistics, goodbye is answered
-  bool list_times_in_stats = true;   // 29
-  bool io_error_after_list = false;  // below 30
-  bool full_filter_prefixes = true;  // 29
-  bool perishable_rules = true;      // 30
-  bool error_codes_travel = true;    // 31: MSG_ERROR_EXIT carries the code
-  bool no_send_messages = true;      // 30
-  bool deleted_messages = true;      // 29
-  bool rich_text_codes = true;       // 30: error and warning text have codes of their own
-  bool hard_link_groups = true;      // 30: group index instead of device and inode
-  bool files_from_framed = true;     // 31
-  bool insert_bug = false;           // below 31: zlib history repeats the head of long blocks
-  bool client_frames = true;         // 30: C>S is framed (below, only with remove-source-files on a pull)
-  bool late_delete_default = true;   // 30: plain --delete means during, below before
-  bool append_verifies = false;      // below 30: --append means --append-verify
-  uint32_t max_block_bytes = 131072; // 2^29 below 30
-  bool acls_and_xattrs = true;       // 30
-  bool multiple_basis = true;        // 29
+  bool compact_numbers = true;        // 30: varint, varlong, compact index, lengths as varlong
+  bool mtime_has_nanoseconds = true;  // 31
+  bool specials_have_rdev = false;    // below 31
+  bool extended_entry_flags = true;   // 28
+  bool item_flags = true;             // 29: iflags with each index
+  bool component_order = true;        // 29: files before directories; below: plain bytes
+  bool third_phase = true;            // 29
+  bool closing_handshake = true;      // 31: deletion statistics, goodbye is answered
+  bool list_times_in_stats = true;    // 29
+  bool io_error_after_list = false;   // below 30
+  bool full_filter_prefixes = true;   // 29
+  bool perishable_rules = true;       // 30
+  bool error_codes_travel = true;     // 31: MSG_ERROR_EXIT carries the code
+  bool no_send_messages = true;       // 30
+  bool deleted_messages = true;       // 29
+  bool rich_text_codes = true;        // 30: error and warning text have codes of their own
+  bool hard_link_groups = true;       // 30: group index instead of device and inode
+  bool files_from_framed = true;      // 31
+  bool insert_bug = false;            // below 31: zlib history repeats the head of long blocks
+  bool client_frames = true;          // 30: C>S is framed (below, only with remove-source-files on a pull)
+  bool late_delete_default = true;    // 30: plain --delete means during, below before
+  bool append_verifies = false;       // below 30: --append means --append-verify
+  uint32_t max_block_bytes = 131072;  // 2^29 below 30
+  bool acls_and_xattrs = true;        // 30
+  bool multiple_basis = true;         // 29
 
   // Algorithms.
   DigestKind transfer_digest = DigestKind::kMd5;
   DigestKind list_digest = DigestKind::kMd5;
-  bool seeded_file_sum = false;      // implied MD4 below 30: seed bytes before the data
+  bool seeded_file_sum = false;  // implied MD4 below 30: seed bytes before the data
   SeedOrder block_seed = SeedOrder::kBefore;
   Compression compression = Compression::kNone;
   int compression_level = 0;

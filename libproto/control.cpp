@@ -29,7 +29,9 @@ void append(std::vector<std::byte>& out, Code code, std::string_view text) {
 
 void append_message(std::vector<std::byte>& out, const TextMessage& m) { append(out, m.code, m.text); }
 void append_message(std::vector<std::byte>& out, const IoErrorMessage& m) { append(out, Code::kIoError, m.bits); }
-void append_message(std::vector<std::byte>& out, const IoTimeoutMessage& m) { append(out, Code::kIoTimeout, m.seconds); }
+void append_message(std::vector<std::byte>& out, const IoTimeoutMessage& m) {
+  append(out, Code::kIoTimeout, m.seconds);
+}
 void append_message(std::vector<std::byte>& out, const NoopMessage&) { append(out, Code::kNoop, Bytes{}); }
 void append_message(std::vector<std::byte>& out, const ErrorExitMessage& m) {
   if (m.has_code)

@@ -12,8 +12,8 @@ namespace {
 // The flag bits of an entry. Some have one meaning per version or file type.
 constexpr uint32_t kTopDir = 1u << 0;
 constexpr uint32_t kSameMode = 1u << 1;
-constexpr uint32_t kSameRdev27 = 1u << 2;    // version 27
-constexpr uint32_t kExtended = 1u << 2;      // 28 and later: a second byte follows
+constexpr uint32_t kSameRdev27 = 1u << 2;  // version 27
+constexpr uint32_t kExtended = 1u << 2;    // 28 and later: a second byte follows
 constexpr uint32_t kSameUid = 1u << 3;
 constexpr uint32_t kSameGid = 1u << 4;
 constexpr uint32_t kSameName = 1u << 5;
@@ -22,12 +22,12 @@ constexpr uint32_t kSameTime = 1u << 7;
 constexpr uint32_t kSameRdevMajor = 1u << 8;  // devices and specials
 constexpr uint32_t kNoContent = 1u << 8;      // directories, 30 and later
 constexpr uint32_t kHardLinked = 1u << 9;
-constexpr uint32_t kSameDev = 1u << 10;       // 28 and 29
-constexpr uint32_t kUserName = 1u << 10;      // 30 and later
-constexpr uint32_t kMinorIsByte = 1u << 11;   // 28 and 29
-constexpr uint32_t kGroupName = 1u << 11;     // 30 and later
+constexpr uint32_t kSameDev = 1u << 10;      // 28 and 29
+constexpr uint32_t kUserName = 1u << 10;     // 30 and later
+constexpr uint32_t kMinorIsByte = 1u << 11;  // 28 and 29
+constexpr uint32_t kGroupName = 1u << 11;    // 30 and later
 constexpr uint32_t kHardLinkFirst = 1u << 12;
-constexpr uint32_t kIoErrorEnd = 1u << 12;    // with kExtended alone: the end of a list
+constexpr uint32_t kIoErrorEnd = 1u << 12;  // with kExtended alone: the end of a list
 constexpr uint32_t kNanosecondsFollow = 1u << 13;
 constexpr uint32_t kSameAtime = 1u << 14;
 constexpr uint32_t kCrtimeIsMtime = 1u << 17;
@@ -167,7 +167,8 @@ void EntryEncoder::remember(const WireEntry& e) {
 }
 
 Status EntryEncoder::encode(const WireEntry& e, Writer& out) {
-  if (e.name.empty() || e.name.size() >= kMaxPath) return fail(Fault::kPartial, "name is too long to be sent: " + e.name);
+  if (e.name.empty() || e.name.size() >= kMaxPath)
+    return fail(Fault::kPartial, "name is too long to be sent: " + e.name);
   const bool sends_target = is_symlink(e.mode) && fields_.links && e.link != HardLink::kAbbreviated;
   if (sends_target && (e.target.empty() || e.target.size() >= kMaxPath))
     return fail(Fault::kPartial, "target of the symlink cannot be sent: " + e.name);
@@ -357,12 +358,14 @@ Status EntryDecoder::read_name(Reader& in, uint32_t flags, WireEntry& entry) {
   if (rest >= kMaxPath - shared)
     return fail(Fault::kMemory, "overflow: l1=" + std::to_string(shared) + " l2=" + std::to_string(rest) +
                                     " lastname=" + previous_.name);
-  if (shared > previous_.name.size()) return fail(Fault::kProtocol, "name shares more than there is with its predecessor");
+  if (shared > previous_.name.size())
+    return fail(Fault::kProtocol, "name shares more than there is with its predecessor");
 
   previous_.name.resize(shared + rest);
   TRY(in.exact(std::as_writable_bytes(std::span(previous_.name.data() + shared, rest))));
   if (previous_.name.empty()) return fail(Fault::kProtocol, "empty name from sender");
-  if (std::memchr(previous_.name.data() + shared, 0, rest)) return fail(Fault::kProtocol, "zero byte in a name from sender");
+  if (std::memchr(previous_.name.data() + shared, 0, rest))
+    return fail(Fault::kProtocol, "zero byte in a name from sender");
 
   entry.shared_prefix = static_cast<uint8_t>(shared);
   entry.name = previous_.name;  // the next entry shares bytes with what stood on the wire, not with its clean form

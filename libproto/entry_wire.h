@@ -25,20 +25,22 @@ inline constexpr uint32_t kTypeRegular = 0100000;
 inline constexpr uint32_t kTypeSymlink = 0120000;
 inline constexpr uint32_t kTypeSocket = 0140000;
 constexpr bool is_device(uint32_t mode) { return (mode & kTypeMask) == kTypeChar || (mode & kTypeMask) == kTypeBlock; }
-constexpr bool is_special(uint32_t mode) { return (mode & kTypeMask) == kTypeFifo || (mode & kTypeMask) == kTypeSocket; }
+constexpr bool is_special(uint32_t mode) {
+  return (mode & kTypeMask) == kTypeFifo || (mode & kTypeMask) == kTypeSocket;
+}
 
 // Which optional fields travel, as both ends know from the options.
 struct EntryFields {
   bool uid = false, gid = false;
-  bool names = false;             // user and group names stand in entries (incremental and not numeric)
-  bool links = false;             // symlink targets
+  bool names = false;  // user and group names stand in entries (incremental and not numeric)
+  bool links = false;  // symlink targets
   bool devices = false, specials = false;
   bool hard_links = false;
   bool atimes = false, crtimes = false;
-  bool checksums = false;         // of the agreement's list digest
+  bool checksums = false;  // of the agreement's list digest
   bool acls = false, xattrs = false;
-  bool missing_args = false;      // mode 0 entries are legal (--delete-missing-args)
-  bool absolute_names = false;    // relative mode: a leading '/' is legal
+  bool missing_args = false;    // mode 0 entries are legal (--delete-missing-args)
+  bool absolute_names = false;  // relative mode: a leading '/' is legal
 };
 
 enum class HardLink : uint8_t {
@@ -51,8 +53,8 @@ enum class HardLink : uint8_t {
 
 // An entry as it travels. Strings keep their capacity: reuse one object for a whole list.
 struct WireEntry {
-  std::string name;          // path relative to the transfer root; "." is the root
-  uint32_t mode = 0;         // Unix type and permission bits
+  std::string name;   // path relative to the transfer root; "." is the root
+  uint32_t mode = 0;  // Unix type and permission bits
   int64_t size = 0;
   int64_t mtime = 0;
   uint32_t mtime_nsec = 0;
@@ -61,15 +63,15 @@ struct WireEntry {
   uint32_t uid = 0, gid = 0;
   std::string user_name, group_name;  // empty: none sent
   uint32_t rdev_major = 0, rdev_minor = 0;
-  std::string target;        // of a symlink
+  std::string target;  // of a symlink
   HardLink link = HardLink::kNone;
-  int32_t link_group = -1;   // transmit index of the group's first member
+  int32_t link_group = -1;  // transmit index of the group's first member
   int64_t link_dev = 0, link_ino = 0;
   Digest checksum;
-  bool top_dir = false;      // flag bit 0 of a directory
-  bool no_content = false;   // flag bit 8 of a directory (30 and later)
-  uint8_t shared_prefix = 0; // bytes the encoding shares with the entry before (decoder fills it; below 30 the
-                             // receiving side tells by it which directories have content)
+  bool top_dir = false;       // flag bit 0 of a directory
+  bool no_content = false;    // flag bit 8 of a directory (30 and later)
+  uint8_t shared_prefix = 0;  // bytes the encoding shares with the entry before (decoder fills it; below 30 the
+                              // receiving side tells by it which directories have content)
 };
 
 // What stands for the next entry.

@@ -10,8 +10,8 @@
 
 namespace ocsync::proto {
 
-// Empty rules are left out (their length would end the list); a rule of kBigPath or more fails with Fault::kMemory, since
-// the far side would.
+// Empty rules are left out (their length would end the list); a rule of kBigPath or more fails with Fault::kMemory,
+// since the far side would.
 Status write_rules(const std::vector<std::string>& rules, Writer& out);
 // Refuses (Fault::kMemory) a rule of kBigPath bytes or more, and more than kMaxFilterText in all.
 Result<std::vector<std::string>> read_rules(Reader& in);

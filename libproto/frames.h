@@ -67,8 +67,8 @@ class MuxSink final : public ByteSink {
   Status take_posted_locked();
   Status write_raw_locked(Bytes bytes);
   ByteSink& raw_;
-  std::mutex writing_;   // held while the raw sink is used
-  std::mutex posting_;   // held while posted_ changes
+  std::mutex writing_;  // held while the raw sink is used
+  std::mutex posting_;  // held while posted_ changes
   std::vector<std::byte> posted_;
   std::vector<std::byte> sending_;  // what was posted, while it is being written
   std::vector<std::byte> data_;     // four bytes for the header, then the payload

@@ -16,7 +16,7 @@ namespace {
 // Letters in the order in which they are sent.
 constexpr struct {
   char letter;
-  bool Capabilities::*field;
+  bool Capabilities::* field;
 } kLetters[] = {
     {'i', &Capabilities::incremental},       {'L', &Capabilities::symlink_times},
     {'s', &Capabilities::symlink_iconv},     {'f', &Capabilities::safe_list_end},
@@ -100,18 +100,25 @@ namespace {
 
 constexpr DigestKind kChecksums[] = {DigestKind::kXxh128, DigestKind::kXxh3, DigestKind::kXxh64, DigestKind::kMd5,
                                      DigestKind::kMd4,    DigestKind::kSha1, DigestKind::kNone};
-constexpr Compression kCompressions[] = {Compression::kZstd, Compression::kLz4, Compression::kZlibx,
-                                         Compression::kZlib, Compression::kNone};
+constexpr Compression kCompressions[] = {Compression::kZstd, Compression::kLz4, Compression::kZlibx, Compression::kZlib,
+                                         Compression::kNone};
 
 std::string_view checksum_name(DigestKind kind) {
   switch (kind) {
-    case DigestKind::kXxh128: return "xxh128";
-    case DigestKind::kXxh3: return "xxh3";
-    case DigestKind::kXxh64: return "xxh64";
-    case DigestKind::kMd5: return "md5";
-    case DigestKind::kMd4: return "md4";
-    case DigestKind::kSha1: return "sha1";
-    default: return "none";
+    case DigestKind::kXxh128:
+      return "xxh128";
+    case DigestKind::kXxh3:
+      return "xxh3";
+    case DigestKind::kXxh64:
+      return "xxh64";
+    case DigestKind::kMd5:
+      return "md5";
+    case DigestKind::kMd4:
+      return "md4";
+    case DigestKind::kSha1:
+      return "sha1";
+    default:
+      return "none";
   }
 }
 
@@ -207,11 +214,16 @@ std::unexpected<Error> no_common_name(AlgorithmList which, std::string_view clie
 
 std::string_view compression_name(Compression compression) {
   switch (compression) {
-    case Compression::kZstd: return "zstd";
-    case Compression::kLz4: return "lz4";
-    case Compression::kZlibx: return "zlibx";
-    case Compression::kZlib: return "zlib";
-    case Compression::kNone: break;
+    case Compression::kZstd:
+      return "zstd";
+    case Compression::kLz4:
+      return "lz4";
+    case Compression::kZlibx:
+      return "zlibx";
+    case Compression::kZlib:
+      return "zlib";
+    case Compression::kNone:
+      break;
   }
   return "none";
 }
@@ -255,13 +267,17 @@ namespace {
 
 SeedOrder seed_order_of(DigestKind kind) {
   switch (kind) {
-    case DigestKind::kMd4: return SeedOrder::kAfter;
+    case DigestKind::kMd4:
+      return SeedOrder::kAfter;
     case DigestKind::kMd5:
-    case DigestKind::kSha1: return SeedOrder::kBefore;
+    case DigestKind::kSha1:
+      return SeedOrder::kBefore;
     case DigestKind::kXxh64:
     case DigestKind::kXxh3:
-    case DigestKind::kXxh128: return SeedOrder::kNative;
-    default: return SeedOrder::kUnseeded;
+    case DigestKind::kXxh128:
+      return SeedOrder::kNative;
+    default:
+      return SeedOrder::kUnseeded;
   }
 }
 
@@ -269,8 +285,7 @@ SeedOrder seed_order_of(DigestKind kind) {
 void imply_transfer_digest(Agreement& agreed) {
   agreed.transfer_digest = agreed.version >= 30 ? DigestKind::kMd5 : DigestKind::kMd4;
   agreed.seeded_file_sum = agreed.version < 30;
-  agreed.block_seed =
-      agreed.version >= 30 && (agreed.compat & kCompatSeedFix) ? SeedOrder::kBefore : SeedOrder::kAfter;
+  agreed.block_seed = agreed.version >= 30 && (agreed.compat & kCompatSeedFix) ? SeedOrder::kBefore : SeedOrder::kAfter;
 }
 
 DigestKind implied_digest(const Agreement& agreed) {
@@ -285,8 +300,8 @@ Result<DigestKind> digest_wish(std::string_view word, const Agreement& agreed) {
 }
 
 std::unexpected<Error> refused_choice(AlgorithmList which, const std::string& choice) {
-  return fail(Fault::kUnsupported, "Your --" + std::string(word_for(which)) + "-choice value (" + choice +
-                                       ") was refused by the server.");
+  return fail(Fault::kUnsupported,
+              "Your --" + std::string(word_for(which)) + "-choice value (" + choice + ") was refused by the server.");
 }
 
 // The name that goes unsaid must still be one that this side's environment allows.

@@ -19,17 +19,17 @@ namespace ocsync::proto {
 // --- capabilities: the letters a client puts behind its -e option -------------------------------------------------
 
 struct Capabilities {
-  bool incremental = false;      // i
-  bool symlink_times = false;    // L
-  bool symlink_iconv = false;    // s
-  bool safe_list_end = false;    // f
-  bool no_xattr_shortcut = false;  // x
-  bool seed_fix = false;         // C
-  bool inplace_partial = false;  // I
+  bool incremental = false;         // i
+  bool symlink_times = false;       // L
+  bool symlink_iconv = false;       // s
+  bool safe_list_end = false;       // f
+  bool no_xattr_shortcut = false;   // x
+  bool seed_fix = false;            // C
+  bool inplace_partial = false;     // I
   bool varint_entry_flags = false;  // v
-  bool id0_names = false;        // u
-  bool byte_flags = false;       // V: pre-releases of v want the flags as one raw byte; never sent
-  int prerelease_version = 0;    // VER.SUB in front of the letters
+  bool id0_names = false;           // u
+  bool byte_flags = false;          // V: pre-releases of v want the flags as one raw byte; never sent
+  int prerelease_version = 0;       // VER.SUB in front of the letters
   int prerelease_sub = 0;
 
   // What this program can do. The caller decides about `incremental` and the machine-dependent two.
@@ -64,34 +64,34 @@ std::string_view compression_name(Compression compression);
 
 // Everything the handshake depends on, as both ends know it from their own options.
 struct HandshakeWishes {
-  int max_version = kNewestVersion;       // --protocol lowers it
-  std::optional<int> far_version;         // a daemon greeting has told it already: no version integers travel
-  bool incremental = false;               // this side would: recursing, and nothing needs the whole list first
-  bool symlink_times = true;              // this machine can set times of symlinks
-  bool symlink_iconv = true;              // this machine has iconv
-  std::string far_capabilities;           // server: what followed the client's letter e
+  int max_version = kNewestVersion;  // --protocol lowers it
+  std::optional<int> far_version;    // a daemon greeting has told it already: no version integers travel
+  bool incremental = false;          // this side would: recursing, and nothing needs the whole list first
+  bool symlink_times = true;         // this machine can set times of symlinks
+  bool symlink_iconv = true;         // this machine has iconv
+  std::string far_capabilities;      // server: what followed the client's letter e
 
-  std::string checksum_choice;            // --checksum-choice as typed, or empty
-  bool compress = false;                  // any compression wish
-  std::string compress_choice;            // a fixed method (-zz means "zlibx", --old-compress "zlib"), or empty
+  std::string checksum_choice;  // --checksum-choice as typed, or empty
+  bool compress = false;        // any compression wish
+  std::string compress_choice;  // a fixed method (-zz means "zlibx", --old-compress "zlib"), or empty
   int compress_level = 0;
   bool compress_level_given = false;
   int compress_threads = 0;
-  std::string checksum_list;              // RSYNC_CHECKSUM_LIST
-  std::string compress_list;              // RSYNC_COMPRESS_LIST
-  bool writes_batch = false;              // only old-style algorithms
+  std::string checksum_list;  // RSYNC_CHECKSUM_LIST
+  std::string compress_list;  // RSYNC_COMPRESS_LIST
+  bool writes_batch = false;  // only old-style algorithms
 
-  int32_t checksum_seed = 0;              // --checksum-seed, 0: fresh_seed is used (server)
-  int32_t fresh_seed = 0;                 // time XOR process id * 64
+  int32_t checksum_seed = 0;  // --checksum-seed, 0: fresh_seed is used (server)
+  int32_t fresh_seed = 0;     // time XOR process id * 64
 
   // What needs a certain version (refused below it).
-  bool acls = false, xattrs = false;      // 30
-  bool fuzzy = false;                     // 29
-  int basis_dirs = 0;                     // more than one: 29
-  bool basis_with_inplace = false;        // 29
+  bool acls = false, xattrs = false;            // 30
+  bool fuzzy = false;                           // 29
+  int basis_dirs = 0;                           // more than one: 29
+  bool basis_with_inplace = false;              // 29
   std::string basis_option = "--compare-dest";  // as it is named in a refusal
-  bool prune_empty_dirs = false;          // 29
-  bool crtimes = false;                   // compatibility flag 7
+  bool prune_empty_dirs = false;                // 29
+  bool crtimes = false;                         // compatibility flag 7
 };
 
 // Client: writes its version, flushes, reads the server's, the flags, the lists and the seed. Reads not one byte more
@@ -103,7 +103,8 @@ Result<Agreement> handshake_as_server(Reader& in, Writer& out, const HandshakeWi
 uint32_t compat_flags(const HandshakeWishes& server, const Capabilities& client);
 // The algorithms when nothing is negotiated, which is what batch files use: by choice, else the version's defaults.
 Status settle_algorithms(Agreement& agreed, const HandshakeWishes& wishes, bool server,
-                         std::optional<std::string> negotiated_checksum, std::optional<std::string> negotiated_compression);
+                         std::optional<std::string> negotiated_checksum,
+                         std::optional<std::string> negotiated_compression);
 // Refuses wishes that the version cannot fulfil.
 Status check_version_gates(const HandshakeWishes& wishes, const Agreement& agreed);
 // Whether C>S is framed for this session (S>C always is).

@@ -21,7 +21,8 @@ Result<IdList> read_id_list(const Agreement& agreed, Reader& in) {
   while (true) {
     const auto id = static_cast<uint32_t>(TRY(read_varint30(agreed, in)));
     if (id == 0) break;
-    if (list.names.size() == kMaxIdNames) return fail(Fault::kMemory, "the far side sends too many user or group names");
+    if (list.names.size() == kMaxIdNames)
+      return fail(Fault::kMemory, "the far side sends too many user or group names");
     list.names.push_back({id, {}});
     TRY(read_short_text(list.names.back().name, in));
   }

@@ -80,8 +80,8 @@ Status AclEncoder::encode(AclKind kind, const WireAcl& acl, Writer& out) {
     for (const AclName& name : acl.names) {
       const bool named = !name.name.empty() && name.name.size() <= kMaxIdName;
       TRY(write_varint(static_cast<int32_t>(name.id), out));
-      TRY(write_varint(name.access << 2 | static_cast<int32_t>((name.user ? kNameIsUser : 0) | (named ? kNameFollows : 0)),
-                       out));
+      TRY(write_varint(
+          name.access << 2 | static_cast<int32_t>((name.user ? kNameIsUser : 0) | (named ? kNameFollows : 0)), out));
       if (named) TRY(write_short_text(name.name, out));
     }
   }
@@ -97,8 +97,8 @@ Result<int32_t> AclDecoder::decode(AclKind kind, Reader& in) {
   is_new_ = false;
   const int32_t which = TRY(read_varint(in));
   if (which < 0 || static_cast<size_t>(which) > cache.size())
-    return fail(Fault::kStream, "recv_acl_index: ACL index " + std::to_string(which) + " > " +
-                                    std::to_string(cache.size()));
+    return fail(Fault::kStream,
+                "recv_acl_index: ACL index " + std::to_string(which) + " > " + std::to_string(cache.size()));
   if (which > 0) return which - 1;
 
   const auto checked = [this](uint32_t access) -> Result<uint8_t> {
@@ -200,7 +200,8 @@ Result<int32_t> XattrDecoder::decode(Reader& in) {
     x.name.pop_back();
     TRY(in.text(x.value, x.abbreviated() ? kXattrDigestBytes : x.value_bytes));
     bytes_ += sizeof x + x.name.size() + x.value.size();
-    if (bytes_ > kMaxCacheBytes) return fail(Fault::kMemory, "the far side sends too many different extended attributes");
+    if (bytes_ > kMaxCacheBytes)
+      return fail(Fault::kMemory, "the far side sends too many different extended attributes");
   }
   bytes_ += sizeof set;
   cache_.push_back(std::move(set));
@@ -217,7 +218,8 @@ Result<int32_t> read_number(Reader& in, int32_t previous) {
   const int32_t delta = TRY(read_varint(in));
   if (delta == 0) return 0;
   const int64_t number = int64_t{previous} + delta;
-  if (number < 1 || number > kMaxXattrs) return fail(Fault::kProtocol, "could not find xattr #" + std::to_string(number));
+  if (number < 1 || number > kMaxXattrs)
+    return fail(Fault::kProtocol, "could not find xattr #" + std::to_string(number));
   return static_cast<int32_t>(number);
 }
 

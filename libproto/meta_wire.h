@@ -23,9 +23,9 @@ inline constexpr uint8_t kNoAccess = 0x80;  // this part is not there
 
 struct AclName {
   uint32_t id = 0;
-  uint8_t access = 0;    // r=4 w=2 x=1
-  bool user = true;      // else a group
-  std::string name;      // empty: not sent. Not part of the value.
+  uint8_t access = 0;  // r=4 w=2 x=1
+  bool user = true;    // else a group
+  std::string name;    // empty: not sent. Not part of the value.
   bool operator==(const AclName& o) const { return id == o.id && access == o.access && user == o.user; }
 };
 
@@ -85,10 +85,10 @@ class AclDecoder {
 // --- extended attributes --------------------------------------------------------------------------------------------
 
 struct WireXattr {
-  std::string name;          // as on the wire, without the zero byte
+  std::string name;  // as on the wire, without the zero byte
   uint32_t value_bytes = 0;
-  std::string value;         // the value itself up to kMaxWholeXattr bytes, else its 16-byte MD5
-  bool asked = false;        // its full value was requested (each is, at most once a session); not part of the value
+  std::string value;   // the value itself up to kMaxWholeXattr bytes, else its 16-byte MD5
+  bool asked = false;  // its full value was requested (each is, at most once a session); not part of the value
   bool abbreviated() const;
   bool operator==(const WireXattr& o) const {
     return value_bytes == o.value_bytes && name == o.name && value == o.value;

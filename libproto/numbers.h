@@ -1,7 +1,7 @@
 // The integer encodings of the wire: fixed, variable, long; and strings with a short length. See docs/numbers.md.
 //
-// Readers accept non-minimal forms, as upstream does; writers produce the minimal form. A number that cannot be right is
-// refused where it is read, with the name that the caller gives it.
+// Readers accept non-minimal forms, as upstream does; writers produce the minimal form. A number that cannot be right
+// is refused where it is read, with the name that the caller gives it.
 #pragma once
 
 #include <cstdint>

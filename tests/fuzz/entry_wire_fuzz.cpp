@@ -1,5 +1,5 @@
-// List entries: lists of arbitrary bytes are refused, or decode to entries that keep the promises of the header and encode
-// to a list that decodes to the same.
+// List entries: lists of arbitrary bytes are refused, or decode to entries that keep the promises of the header and
+// encode to a list that decodes to the same.
 #include <deque>
 
 #include "libproto/entry_wire.h"
@@ -57,11 +57,11 @@ void keeps_promises(const WireEntry& e, const EntryFields& fields) {
 }
 
 bool same(const WireEntry& a, const WireEntry& b) {
-  return a.name == b.name && a.mode == b.mode && a.size == b.size && a.mtime == b.mtime && a.mtime_nsec == b.mtime_nsec &&
-         a.atime == b.atime && a.crtime == b.crtime && a.uid == b.uid && a.gid == b.gid && a.rdev_major == b.rdev_major &&
-         a.rdev_minor == b.rdev_minor && a.target == b.target && a.link == b.link && a.link_group == b.link_group &&
-         a.link_dev == b.link_dev && a.link_ino == b.link_ino && a.checksum == b.checksum && a.top_dir == b.top_dir &&
-         a.no_content == b.no_content;
+  return a.name == b.name && a.mode == b.mode && a.size == b.size && a.mtime == b.mtime &&
+         a.mtime_nsec == b.mtime_nsec && a.atime == b.atime && a.crtime == b.crtime && a.uid == b.uid &&
+         a.gid == b.gid && a.rdev_major == b.rdev_major && a.rdev_minor == b.rdev_minor && a.target == b.target &&
+         a.link == b.link && a.link_group == b.link_group && a.link_dev == b.link_dev && a.link_ino == b.link_ino &&
+         a.checksum == b.checksum && a.top_dir == b.top_dir && a.no_content == b.no_content;
 }
 
 }  // namespace
@@ -88,7 +88,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (size_t i = 0; i < list.entries.size(); ++i) {
     const WireEntry& e = list.entries[i];
     keeps_promises(e, fields);
-    for (; ends < list.ends.size() && list.ends[ends] == static_cast<int32_t>(i); ++ends) FUZZ_REQUIRE(encoder.encode_end(0, out));
+    for (; ends < list.ends.size() && list.ends[ends] == static_cast<int32_t>(i); ++ends)
+      FUZZ_REQUIRE(encoder.encode_end(0, out));
     // A symlink of length zero is tolerated, not sent.
     if (fields.links && (e.mode & kTypeMask) == kTypeSymlink && e.target.empty()) return 0;
     // An abbreviated entry without the option that makes it one was read by upstream's rule; it has no form of its own.

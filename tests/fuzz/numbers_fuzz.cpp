@@ -40,26 +40,32 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (bool more = true; more;) {
     switch (kind) {
       case 0:
-        more = again(in, [](Reader& r) { return read_varint(r); }, [](int32_t v, Writer& w) { return write_varint(v, w); });
+        more = again(
+            in, [](Reader& r) { return read_varint(r); }, [](int32_t v, Writer& w) { return write_varint(v, w); });
         break;
       case 1:
-        more = again(in, [&](Reader& r) { return read_varlong(least, r); },
-                     [&](int64_t v, Writer& w) { return write_varlong(v, least, w); });
+        more = again(
+            in, [&](Reader& r) { return read_varlong(least, r); },
+            [&](int64_t v, Writer& w) { return write_varlong(v, least, w); });
         break;
       case 2:
-        more = again(in, [](Reader& r) { return read_longint(r); }, [](int64_t v, Writer& w) { return write_longint(v, w); });
+        more = again(
+            in, [](Reader& r) { return read_longint(r); }, [](int64_t v, Writer& w) { return write_longint(v, w); });
         break;
       case 3:
-        more = again(in, [](Reader& r) { return read_vstring(kMaxPath - 1, r); },
-                     [](const std::string& v, Writer& w) { return write_vstring(v, w); });
+        more = again(
+            in, [](Reader& r) { return read_vstring(kMaxPath - 1, r); },
+            [](const std::string& v, Writer& w) { return write_vstring(v, w); });
         break;
       case 4:
-        more = again(in, [&](Reader& r) { return read_varlong30(3, agreed, r); },
-                     [&](int64_t v, Writer& w) { return write_varlong30(v, 3, agreed, w); });
+        more = again(
+            in, [&](Reader& r) { return read_varlong30(3, agreed, r); },
+            [&](int64_t v, Writer& w) { return write_varlong30(v, 3, agreed, w); });
         break;
       default:
-        more = again(in, [&](Reader& r) { return (&r == &in ? indexes : indexes_again).read(r); },
-                     [&](int32_t v, Writer& w) { return index_writer.write(v, w); });
+        more = again(
+            in, [&](Reader& r) { return (&r == &in ? indexes : indexes_again).read(r); },
+            [&](int32_t v, Writer& w) { return index_writer.write(v, w); });
     }
   }
   return 0;

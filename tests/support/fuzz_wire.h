@@ -11,12 +11,12 @@
 
 namespace ocsync::test {
 
-#define FUZZ_REQUIRE(...)                                                        \
-  do {                                                                           \
-    if (!(__VA_ARGS__)) {                                                        \
+#define FUZZ_REQUIRE(...)                                                            \
+  do {                                                                               \
+    if (!(__VA_ARGS__)) {                                                            \
       std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #__VA_ARGS__); \
-      std::abort();                                                              \
-    }                                                                            \
+      std::abort();                                                                  \
+    }                                                                                \
   } while (false)
 
 // The first bytes of an input choose, the rest is what the far side says.

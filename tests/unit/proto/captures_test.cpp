@@ -1,6 +1,6 @@
 // Recorded sessions of rsync 3.5.0, versions 27 to 32: everything decodes, and encodes back to the same bytes.
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <deque>
 #include <map>
 #include <tuple>
@@ -25,12 +25,12 @@ using ocsync::test::load_capture;
 namespace {
 
 const char* const kCaptures[] = {
-    "aclxattr-p32",  "delete-p27",    "delete-p28",   "delete-p29",   "delete-p32",   "deletepull-p32", "dryrun-p32",
-    "empty-p29",     "empty-p32",     "errexit-p30",  "errexit-p32",  "filesfrom-p29", "filesfrom-p30", "filesfrom-p31",
-    "hlink-p28",     "hlink-p30",     "hlink-p32",    "iconv-p32",    "pullsum-p27",  "pullsum-p29",    "pullsum-p30",
-    "pullsum-p32",   "push1-p27",     "push1-p28",    "push1-p29",    "push1-p30",    "push1-p31",      "push1-p32",
-    "pushdir-p30",   "pushdir-p31",   "pushdir-p32",  "relative-p32", "remove-p29",   "remove-p32",     "secluded-p32",
-    "special-p27",   "special-p28",   "special-p29",  "special-p30",  "special-p31",  "special-p32",    "idlists-p30",
+    "aclxattr-p32", "delete-p27",  "delete-p28",  "delete-p29",   "delete-p32",    "deletepull-p32", "dryrun-p32",
+    "empty-p29",    "empty-p32",   "errexit-p30", "errexit-p32",  "filesfrom-p29", "filesfrom-p30",  "filesfrom-p31",
+    "hlink-p28",    "hlink-p30",   "hlink-p32",   "iconv-p32",    "pullsum-p27",   "pullsum-p29",    "pullsum-p30",
+    "pullsum-p32",  "push1-p27",   "push1-p28",   "push1-p29",    "push1-p30",     "push1-p31",      "push1-p32",
+    "pushdir-p30",  "pushdir-p31", "pushdir-p32", "relative-p32", "remove-p29",    "remove-p32",     "secluded-p32",
+    "special-p27",  "special-p28", "special-p29", "special-p30",  "special-p31",   "special-p32",    "idlists-p30",
 };
 
 // One direction after the handshake: its data bytes, and the messages between them.
@@ -140,7 +140,9 @@ class Session {
     const int32_t start = next_start;
     std::deque<WireEntry> entries;
     std::vector<std::pair<std::tuple<bool, bool, std::string>, int32_t>> sorted;
-    const auto leader = [&](int32_t at) -> Result<const WireEntry*> { return &entries.at(static_cast<size_t>(at - start)); };
+    const auto leader = [&](int32_t at) -> Result<const WireEntry*> {
+      return &entries.at(static_cast<size_t>(at - start));
+    };
     while (true) {
       const uint64_t begin = in.position();
       WireEntry& e = entries.emplace_back();
@@ -337,14 +339,16 @@ void replay(const Capture& c, size_t chunk) {
     CHECK(s.names.back() == "d1/d2/f3");
   }
   if (c.name.starts_with("special")) {
-    CHECK(s.devices == std::map<std::string, std::pair<uint32_t, uint32_t>>{
-                           {"big", {4, 300}}, {"blk", {259, 5}}, {"null", {1, 3}}, {"tty1", {4, 1}}, {"tty64", {4, 64}}});
+    CHECK(s.devices ==
+          std::map<std::string, std::pair<uint32_t, uint32_t>>{
+              {"big", {4, 300}}, {"blk", {259, 5}}, {"null", {1, 3}}, {"tty1", {4, 1}}, {"tty64", {4, 64}}});
   }
   if (c.name == "aclxattr-p32") CHECK(s.fetched == 1);
   if (c.name == "delete-p32" || c.name == "delete-p29") {
     std::vector<std::string> gone;
     for (const Message& m : server.messages)
-      if (const auto* deleted = std::get_if<DeletedMessage>(&m)) gone.push_back(deleted->name + (deleted->is_dir ? "/" : ""));
+      if (const auto* deleted = std::get_if<DeletedMessage>(&m))
+        gone.push_back(deleted->name + (deleted->is_dir ? "/" : ""));
     CHECK(std::find(gone.begin(), gone.end(), "old/x") != gone.end());
     CHECK(std::find(gone.begin(), gone.end(), "old/") != gone.end());
   }

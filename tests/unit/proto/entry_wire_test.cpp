@@ -45,13 +45,15 @@ std::string encoded(const Agreement& a, const EntryFields& f, const std::vector<
   return std::string(as_text(sink.bytes()));
 }
 
-Result<std::vector<WireEntry>> decoded(const Agreement& a, const EntryFields& f, std::string_view bytes, int32_t start = 0,
-                                       size_t chunk = SIZE_MAX) {
+Result<std::vector<WireEntry>> decoded(const Agreement& a, const EntryFields& f, std::string_view bytes,
+                                       int32_t start = 0, size_t chunk = SIZE_MAX) {
   EntryDecoder decoder(a, f);
   MemorySource source(as_bytes(bytes), chunk);
   Reader in(source);
   std::vector<WireEntry> list;
-  const auto leader = [&](int32_t ndx) -> Result<const WireEntry*> { return &list.at(static_cast<size_t>(ndx - start)); };
+  const auto leader = [&](int32_t ndx) -> Result<const WireEntry*> {
+    return &list.at(static_cast<size_t>(ndx - start));
+  };
   while (true) {
     WireEntry e;
     const auto end = TRY(decoder.decode(in, e, start, static_cast<int32_t>(list.size()), leader));
@@ -125,7 +127,8 @@ std::vector<WireEntry> zoo(const Agreement& a) {
       e.checksum.size = static_cast<uint8_t>(digest_bytes(a.list_digest));
       for (size_t i = 0; i < e.checksum.size; ++i) e.checksum.data[i] = static_cast<std::byte>(list.size() * 16 + i);
       // Version 27 sends device and inode of every regular file.
-      if (!a.extended_entry_flags) e.link = HardLink::kDevIno, e.link_dev = 2049, e.link_ino = static_cast<int64_t>(list.size()) + 100;
+      if (!a.extended_entry_flags)
+        e.link = HardLink::kDevIno, e.link_dev = 2049, e.link_ino = static_cast<int64_t>(list.size()) + 100;
     }
     list.push_back(std::move(e));
     return list.back();
@@ -356,7 +359,8 @@ TEST_CASE("entry: names are cleaned or refused where they are read") {
   EntryFields relative;
   relative.absolute_names = true;
   const auto name = [&](std::string_view text, bool absolute = false) {
-    const auto list = decoded(modern(), absolute ? relative : EntryFields{}, plain_entry(text, 040755) + std::string(2, '\0'));
+    const auto list =
+        decoded(modern(), absolute ? relative : EntryFields{}, plain_entry(text, 040755) + std::string(2, '\0'));
     return list ? list->at(0).name : "fault " + std::to_string(static_cast<int>(list.error().fault));
   };
   const std::string unsafe = "fault " + std::to_string(static_cast<int>(Fault::kUnsupported));
@@ -401,7 +405,8 @@ TEST_CASE("entry: names as long as a path are refused, with any length that coul
     REQUIRE(out.flush());
     return std::string(as_text(sink.bytes()));
   };
-  for (const int32_t rest : {4096, INT32_MAX, -1, INT32_MIN}) CHECK(refused(modern(), {}, with_length(0, rest)).fault == Fault::kMemory);
+  for (const int32_t rest : {4096, INT32_MAX, -1, INT32_MIN})
+    CHECK(refused(modern(), {}, with_length(0, rest)).fault == Fault::kMemory);
   const std::string before = plain_entry(std::string(255, 'n'));
   CHECK(refused(modern(), {}, before + with_length(255, 3841)).fault == Fault::kMemory);
   CHECK(refused(modern(), {}, before + with_length(255, 3840)).fault == Fault::kStream);  // long enough, but cut off
@@ -464,7 +469,8 @@ TEST_CASE("entry: targets are bounded and hold no zero byte") {
   };
   CHECK(decoded(modern(), f, link(2, "f1"))->at(0).target == "f1");
   CHECK(decoded(modern(), f, link(0, ""))->at(0).target.empty());
-  for (const int32_t bytes : {4096, INT32_MAX, -1}) CHECK(refused(modern(), f, link(bytes, "")).fault == Fault::kMemory);
+  for (const int32_t bytes : {4096, INT32_MAX, -1})
+    CHECK(refused(modern(), f, link(bytes, "")).fault == Fault::kMemory);
   CHECK(refused(modern(), f, link(3, std::string_view("a\0b", 3))).fault == Fault::kProtocol);
 }
 
@@ -491,7 +497,10 @@ TEST_CASE("entry: a directory marked as a hard link is none") {
   EntryFields f;
   f.hard_links = true;
   // Version 28: flags 0x29c (same owners and time, link), name d, size 0, mode, dev + 1, inode; then the end.
-  const std::string bytes = std::string("\x9c\x02\x01" "d\0\0\0\0\xed\x41\0\0\x05\0\0\0\x07\0\0\0\0", 21);
+  const std::string bytes = std::string(
+      "\x9c\x02\x01"
+      "d\0\0\0\0\xed\x41\0\0\x05\0\0\0\x07\0\0\0\0",
+      21);
   const auto list = decoded(Agreement::from(28, 0), f, bytes);
   REQUIRE(list);
   CHECK(list->at(0).link == HardLink::kNone);
@@ -539,7 +548,8 @@ TEST_CASE("entry: random lists come back at every version") {
     f.hard_links = false;
     std::vector<WireEntry> sent;
     for (int i = 0; i < 300; ++i) {
-      constexpr uint32_t kTypes[] = {kTypeRegular, kTypeRegular, kTypeDir, kTypeSymlink, kTypeChar, kTypeBlock, kTypeFifo, kTypeSocket};
+      constexpr uint32_t kTypes[] = {kTypeRegular, kTypeRegular, kTypeDir,  kTypeSymlink,
+                                     kTypeChar,    kTypeBlock,   kTypeFifo, kTypeSocket};
       WireEntry e;
       for (uint32_t n = 1 + pick(6); n-- > 0;) e.name += static_cast<char>('a' + pick(3));
       if (pick(3) == 0) e.name += "/" + std::string(1 + pick(300), 'q');

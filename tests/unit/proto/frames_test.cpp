@@ -1,4 +1,5 @@
-// Frames: data and messages share a stream, whatever the pieces; hostile headers are refused before their bodies are read.
+// Frames: data and messages share a stream, whatever the pieces; hostile headers are refused before their bodies are
+// read.
 #include "libproto/frames.h"
 
 #include <catch2/catch.hpp>
@@ -77,7 +78,8 @@ class LiveSource final : public ByteSource {
 
 TEST_CASE("frames: data is joined and messages are delivered, however the bytes are torn") {
   const std::string raw = frame(0, "hello ") + frame(0, "") + frame(2, "note\n") + frame(0, "world") +
-                          frame(100, std::string("\x07\0\0\0", 4)) + frame(101, std::string("old\0", 4)) + frame(0, "!");
+                          frame(100, std::string("\x07\0\0\0", 4)) + frame(101, std::string("old\0", 4)) +
+                          frame(0, "!");
   for (size_t chunk = 1; chunk <= raw.size(); ++chunk) {
     for (const size_t piece : {1, 3, 100}) {
       const Seen seen = read_all(raw, chunk, piece);

@@ -42,7 +42,8 @@ Both shake(HandshakeWishes client, HandshakeWishes server) {
 HandshakeWishes server_for(const HandshakeWishes& client) {
   HandshakeWishes server = client;
   server.max_version = kNewestVersion;
-  server.far_capabilities = client.max_version >= 30 ? capability_text(Capabilities::ours(client.incremental, true, true)) : "";
+  server.far_capabilities =
+      client.max_version >= 30 ? capability_text(Capabilities::ours(client.incremental, true, true)) : "";
   server.checksum_seed = 77;
   return server;
 }
@@ -356,7 +357,8 @@ TEST_CASE("greeting: lists are bounded and hostile lists refused") {
   const auto longer = client_reads(start + "\x81\x00" + std::string(256, 'x'));
   REQUIRE(!longer);
   CHECK(longer.error().fault == Fault::kUnsupported);
-  for (const std::string_view list : {std::string_view("\0", 1), std::string_view("\x03???"), std::string_view("\x07INVALID")}) {
+  for (const std::string_view list :
+       {std::string_view("\0", 1), std::string_view("\x03???"), std::string_view("\x07INVALID")}) {
     const auto a = client_reads(start + std::string(list));
     REQUIRE(!a);
     CHECK(a.error().fault == Fault::kUnsupported);

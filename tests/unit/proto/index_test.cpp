@@ -15,10 +15,28 @@ struct Pair {
 
 // One long sequence: each form depends on what went before.
 constexpr Pair kSequence[] = {
-    {0, "01"}, {1, "01"}, {1, "fe0000"}, {5, "04"}, {258, "fd"}, {259, "01"}, {513, "fe00fe"}, {514, "01"}, {-1, "00"},
-    {767, "fd"}, {767, "fe0000"}, {33535, "fe80ff8200"}, {33534, "fe80fe8200"}, {100000, "fe80a08601"},
-    {200000, "fe80400d03"}, {2147483647, "feffffffff"}, {-101, "ff64"}, {-102, "ff01"}, {-2, "fffe80020000"},
-    {-104, "ff66"}, {-103, "fffe80670000"}, {-3, "fffe80030000"},
+    {0, "01"},
+    {1, "01"},
+    {1, "fe0000"},
+    {5, "04"},
+    {258, "fd"},
+    {259, "01"},
+    {513, "fe00fe"},
+    {514, "01"},
+    {-1, "00"},
+    {767, "fd"},
+    {767, "fe0000"},
+    {33535, "fe80ff8200"},
+    {33534, "fe80fe8200"},
+    {100000, "fe80a08601"},
+    {200000, "fe80400d03"},
+    {2147483647, "feffffffff"},
+    {-101, "ff64"},
+    {-102, "ff01"},
+    {-2, "fffe80020000"},
+    {-104, "ff66"},
+    {-103, "fffe80670000"},
+    {-3, "fffe80030000"},
 };
 
 Result<int32_t> read_one(std::string_view bytes, const Agreement& agreed, IndexReader* reader = nullptr) {
@@ -91,7 +109,8 @@ TEST_CASE("index: sums beyond 31 bits are refused") {
 
 TEST_CASE("index: any value follows any other") {
   const Agreement agreed = Agreement::from(32, 0);
-  const int32_t values[] = {0, 1, 253, 254, 255, 32767, 32768, 65535, 1 << 24, INT32_MAX, -1, -2, -3, -101, -355, -INT32_MAX};
+  const int32_t values[] = {0,       1,         253, 254, 255, 32767, 32768, 65535,
+                            1 << 24, INT32_MAX, -1,  -2,  -3,  -101,  -355,  -INT32_MAX};
   IndexWriter writer(agreed);
   IndexReader reader(agreed);
   for (const int32_t a : values) {

@@ -40,7 +40,8 @@ constexpr auto kReadRules = [](Reader& in) { return read_rules(in); };
 }  // namespace
 
 TEST_CASE("args: each ends in a zero byte, the list in an empty one") {
-  const std::string bytes = written([](Writer& out) { return write_args({"rsync", "--delete", ".", "", "a b\n"}, out); });
+  const std::string bytes =
+      written([](Writer& out) { return write_args({"rsync", "--delete", ".", "", "a b\n"}, out); });
   CHECK(bytes == std::string("rsync\0--delete\0.\0.\0a b\n\0\0", 25));
   for (size_t chunk = 1; chunk <= bytes.size(); ++chunk)
     CHECK(*read_from(bytes, kReadArgs, chunk) == Strings{"rsync", "--delete", ".", ".", "a b\n"});
@@ -83,7 +84,8 @@ TEST_CASE("filters: lengths are bounded, as is the whole") {
   CHECK(write_rules({std::string(kBigPath, 'r')}, out).error().fault == Fault::kMemory);
 
   std::string flood;
-  for (size_t total = 0; total <= kMaxFilterText; total += kBigPath - 1 + sizeof(std::string)) flood += i32(kBigPath - 1) + longest;
+  for (size_t total = 0; total <= kMaxFilterText; total += kBigPath - 1 + sizeof(std::string))
+    flood += i32(kBigPath - 1) + longest;
   CHECK(read_from(flood, kReadRules).error().text == "the far side sends too many filter rules");
 }
 
@@ -91,9 +93,12 @@ TEST_CASE("ids: lists have the recorded bytes") {
   const IdList list{{{1, "daemon"}}, "root"};
   const Agreement now = Agreement::from(32, 0x1fe), old = Agreement::from(27, 0), between = Agreement::from(30, 0);
   const std::string bytes = written([&](Writer& out) { return write_id_list(list, now, out); });
-  CHECK(bytes == std::string("\x01\x06" "daemon\0\x04root", 14));
-  CHECK(written([&](Writer& out) { return write_id_list(list, old, out); }) ==
-        std::string("\x01\0\0\0\x06" "daemon\0\0\0\0", 15));
+  CHECK(bytes == std::string("\x01\x06"
+                             "daemon\0\x04root",
+                             14));
+  CHECK(written([&](Writer& out) { return write_id_list(list, old, out); }) == std::string("\x01\0\0\0\x06"
+                                                                                           "daemon\0\0\0\0",
+                                                                                           15));
   for (size_t chunk = 1; chunk <= bytes.size(); ++chunk)
     CHECK(*read_from(bytes, [&](Reader& in) { return read_id_list(now, in); }, chunk) == list);
   CHECK(written([&](Writer& out) { return write_id_list(list, between, out); }).back() == '\0');
@@ -101,7 +106,8 @@ TEST_CASE("ids: lists have the recorded bytes") {
 
 TEST_CASE("ids: what has no place in a list is left out") {
   const Agreement now = Agreement::from(32, 0x1fe);
-  const IdList odd{{{0, "root"}, {5, ""}, {6, std::string(256, 'n')}, {4294967294, std::string(255, 'n')}}, std::string(256, 'z')};
+  const IdList odd{{{0, "root"}, {5, ""}, {6, std::string(256, 'n')}, {4294967294, std::string(255, 'n')}},
+                   std::string(256, 'z')};
   const auto back = read_from(written([&](Writer& out) { return write_id_list(odd, now, out); }),
                               [&](Reader& in) { return read_id_list(now, in); });
   REQUIRE(back);

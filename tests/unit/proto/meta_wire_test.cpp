@@ -72,7 +72,10 @@ TEST_CASE("acl: literal forms have the recorded bytes") {
   AclEncoder numeric;
   REQUIRE(numeric.encode(AclKind::kAccess, named, w.out));
   CHECK(w.hex() == "00120401011a");
-  const WireAcl standard{.user_obj = 7, .group_obj = 5, .mask = 5, .other = 5,
+  const WireAcl standard{.user_obj = 7,
+                         .group_obj = 5,
+                         .mask = 5,
+                         .other = 5,
                          .names = {{.id = 1, .access = 5, .user = false, .name = {}}}};
   REQUIRE(numeric.encode(AclKind::kDefault, standard, w.out));
   CHECK(w.hex() == "001f07050505010114");
@@ -82,7 +85,11 @@ TEST_CASE("acl: what was sent comes back, new or by number") {
   AclEncoder encoder;
   AclDecoder decoder;
   Wire w;
-  const WireAcl some[] = {{}, {.mask = 0}, {.user_obj = 7, .other = 0}, {.names = {{.id = 0xffffffff, .access = 7, .user = true, .name = {}}, {.id = 5, .access = 0, .user = false, .name = {}}}}};
+  const WireAcl some[] = {{},
+                          {.mask = 0},
+                          {.user_obj = 7, .other = 0},
+                          {.names = {{.id = 0xffffffff, .access = 7, .user = true, .name = {}},
+                                     {.id = 5, .access = 0, .user = false, .name = {}}}}};
   for (int round = 0; round < 2; ++round)
     for (const WireAcl& acl : some) REQUIRE(encoder.encode(AclKind::kAccess, acl, w.out));
   REQUIRE(w.out.flush());
@@ -101,7 +108,11 @@ TEST_CASE("acl: what was sent comes back, new or by number") {
 }
 
 TEST_CASE("acl: the mode says what condensing leaves out") {
-  WireAcl acl{.user_obj = 6, .group_obj = 4, .mask = 6, .other = 4, .names = {{.id = 1, .access = 6, .user = true, .name = {}}}};
+  WireAcl acl{.user_obj = 6,
+              .group_obj = 4,
+              .mask = 6,
+              .other = 4,
+              .names = {{.id = 1, .access = 6, .user = true, .name = {}}}};
   const WireAcl whole = acl;
   condense_access(acl, 0100664);
   CHECK(acl.user_obj == kNoAccess);
@@ -116,13 +127,14 @@ TEST_CASE("acl: the mode says what condensing leaves out") {
   complete_access(plain, 0100644);
   CHECK(plain == WireAcl{.user_obj = 6, .group_obj = 4, .other = 4});
 
-  WireAcl unmasked{.user_obj = 7, .group_obj = 1, .other = 0, .names = {{.id = 1, .access = 4, .user = true, .name = {}}}};
+  WireAcl unmasked{
+      .user_obj = 7, .group_obj = 1, .other = 0, .names = {{.id = 1, .access = 4, .user = true, .name = {}}}};
   complete_default(unmasked);
   CHECK(unmasked.mask == 5);
 }
 
 TEST_CASE("acl: values out of range are refused") {
-  CHECK(decode_acl("\x01").error().fault == Fault::kStream);             // nothing in the cache yet
+  CHECK(decode_acl("\x01").error().fault == Fault::kStream);  // nothing in the cache yet
   CHECK(decode_acl(varint(-1)).error().fault == Fault::kStream);
   CHECK(decode_acl(std::string_view("\0\x01\x08", 3)).error().fault == Fault::kStream);
   CHECK(decode_acl(std::string_view("\0\x01\x08", 3), true));

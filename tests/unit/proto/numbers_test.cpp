@@ -15,7 +15,8 @@ std::string from_hex(std::string_view hex) {
   std::string digits;
   for (const char c : hex)
     if (c != ' ') digits += c;
-  for (size_t i = 0; i + 1 < digits.size(); i += 2) bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  for (size_t i = 0; i + 1 < digits.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
   return bytes;
 }
 
@@ -58,11 +59,28 @@ std::string packed(std::string_view hex) { return to_hex(as_bytes(from_hex(hex))
 
 TEST_CASE("numbers: varint has the bytes of the table") {
   const std::pair<int32_t, const char*> table[] = {
-      {0, "00"}, {1, "01"}, {127, "7f"}, {128, "80 80"}, {200, "80 c8"}, {255, "80 ff"}, {256, "81 00"},
-      {300, "81 2c"}, {511, "81 ff"}, {999999999, "f0 ff c9 9a 3b"}, {-1, "f0 ff ff ff ff"}, {16383, "bf ff"},
-      {16384, "c0 00 40"}, {65535, "c0 ff ff"}, {1000000, "cf 40 42"}, {2097151, "df ff ff"},
-      {2097152, "e0 00 00 20"}, {123456789, "e7 15 cd 5b"}, {268435455, "ef ff ff ff"},
-      {268435456, "f0 00 00 00 10"}, {2147483647, "f0 ff ff ff 7f"}, {-2, "f0 fe ff ff ff"},
+      {0, "00"},
+      {1, "01"},
+      {127, "7f"},
+      {128, "80 80"},
+      {200, "80 c8"},
+      {255, "80 ff"},
+      {256, "81 00"},
+      {300, "81 2c"},
+      {511, "81 ff"},
+      {999999999, "f0 ff c9 9a 3b"},
+      {-1, "f0 ff ff ff ff"},
+      {16383, "bf ff"},
+      {16384, "c0 00 40"},
+      {65535, "c0 ff ff"},
+      {1000000, "cf 40 42"},
+      {2097151, "df ff ff"},
+      {2097152, "e0 00 00 20"},
+      {123456789, "e7 15 cd 5b"},
+      {268435455, "ef ff ff ff"},
+      {268435456, "f0 00 00 00 10"},
+      {2147483647, "f0 ff ff ff 7f"},
+      {-2, "f0 fe ff ff ff"},
       {INT32_MIN, "f0 00 00 00 80"},
   };
   for (const auto& [value, hex] : table) {
@@ -97,14 +115,30 @@ TEST_CASE("numbers: varlong has the bytes of the table") {
     int64_t value;
     const char* hex;
   } table[] = {
-      {3, 0, "00 00 00"}, {3, 5, "00 05 00"}, {3, 4096, "00 00 10"}, {3, 65535, "00 ff ff"}, {3, 65536, "01 00 00"},
-      {3, 8388607, "7f ff ff"}, {3, 8388608, "80 00 00 80"}, {3, 16777216, "81 00 00 00"},
-      {3, 1073741823, "bf ff ff ff"}, {3, 1073741824, "c0 00 00 00 40"}, {3, 4294967295, "c0 ff ff ff ff"},
-      {3, 4294967296, "c1 00 00 00 00"}, {3, int64_t{1} << 40, "e1 00 00 00 00 00"},
-      {3, INT64_MAX, "fc ff ff ff ff ff ff ff 7f"}, {3, -1, "fc ff ff ff ff ff ff ff ff"},
-      {4, 0, "00 00 00 00"}, {4, 1, "00 01 00 00"}, {4, 1600000000, "5f 00 10 5e"}, {4, 2147483647, "7f ff ff ff"},
-      {4, 2147483648, "80 00 00 00 80"}, {4, 4102444800, "80 00 57 86 f4"}, {4, 4294967296, "81 00 00 00 00"},
-      {4, -1, "f8 ff ff ff ff ff ff ff ff"}, {4, -86400, "f8 80 ae fe ff ff ff ff ff"},
+      {3, 0, "00 00 00"},
+      {3, 5, "00 05 00"},
+      {3, 4096, "00 00 10"},
+      {3, 65535, "00 ff ff"},
+      {3, 65536, "01 00 00"},
+      {3, 8388607, "7f ff ff"},
+      {3, 8388608, "80 00 00 80"},
+      {3, 16777216, "81 00 00 00"},
+      {3, 1073741823, "bf ff ff ff"},
+      {3, 1073741824, "c0 00 00 00 40"},
+      {3, 4294967295, "c0 ff ff ff ff"},
+      {3, 4294967296, "c1 00 00 00 00"},
+      {3, int64_t{1} << 40, "e1 00 00 00 00 00"},
+      {3, INT64_MAX, "fc ff ff ff ff ff ff ff 7f"},
+      {3, -1, "fc ff ff ff ff ff ff ff ff"},
+      {4, 0, "00 00 00 00"},
+      {4, 1, "00 01 00 00"},
+      {4, 1600000000, "5f 00 10 5e"},
+      {4, 2147483647, "7f ff ff ff"},
+      {4, 2147483648, "80 00 00 00 80"},
+      {4, 4102444800, "80 00 57 86 f4"},
+      {4, 4294967296, "81 00 00 00 00"},
+      {4, -1, "f8 ff ff ff ff ff ff ff ff"},
+      {4, -86400, "f8 80 ae fe ff ff ff ff ff"},
   };
   for (const auto& row : table) {
     INFO(row.least << ": " << row.value);
@@ -139,8 +173,11 @@ TEST_CASE("numbers: varlong keeps every power of two and its neighbours") {
 
 TEST_CASE("numbers: longint has the bytes of the table") {
   const std::pair<int64_t, const char*> table[] = {
-      {5, "05 00 00 00"}, {2147483647, "ff ff ff 7f"}, {2147483648, "ff ff ff ff 00 00 00 80 00 00 00 00"},
-      {78187493530, "ff ff ff ff 9a 78 56 34 12 00 00 00"}, {-1, "ff ff ff ff ff ff ff ff ff ff ff ff"},
+      {5, "05 00 00 00"},
+      {2147483647, "ff ff ff 7f"},
+      {2147483648, "ff ff ff ff 00 00 00 80 00 00 00 00"},
+      {78187493530, "ff ff ff ff 9a 78 56 34 12 00 00 00"},
+      {-1, "ff ff ff ff ff ff ff ff ff ff ff ff"},
   };
   for (const auto& [value, hex] : table) {
     CHECK(written([v = value](Writer& out) { return write_longint(v, out); }) == packed(hex));
