@@ -1,0 +1,24 @@
+// Small facts about paths as text: cleaning, joining, and what makes a symlink unsafe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ocsync::sync {
+
+// Longest path that entries may have, terminator included; the far side has the same limit.
+inline constexpr size_t kMaxPathBytes = 4096;
+
+// "dir/name"; "." and "" as dir add nothing.
+std::string join_path(std::string_view dir, std::string_view name);
+// Removes empty and "." components (a leading "/" stays); with `keep_trailing` a final slash stays. "" becomes ".".
+std::string clean_path(std::string_view path, bool keep_trailing = false, bool drop_trailing_dot = true);
+// True if a component is "..".
+bool has_dotdot(std::string_view path);
+// A symlink at `path` (relative to the transfer root) whose `target` leads out of the tree.
+bool symlink_is_unsafe(std::string_view target, std::string_view path);
+// Directory part ("" if none) and last component.
+std::string_view dir_of_path(std::string_view path);
+std::string_view leaf_of_path(std::string_view path);
+
+}  // namespace ocsync::sync

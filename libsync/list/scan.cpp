@@ -1,0 +1,585 @@
+#include "libsync/list/scan.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+namespace {
+
+constexpr std::string_view kMungePrefix = "/rsyncd-munged/";
+
+// The digest of a file's content for -c; all zero if it cannot be read.
+Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, const io::Stop& stop) {
+  Digest zero;
+  zero.size = static_cast<uint8_t>(digest_bytes(kind));
+  const auto file = dir.open_read(leaf);
+  if (!file) return zero;
+  file->advise_sequential();
+  Hasher hasher(kind);
+  thread_local std::vector<std::byte> buffer(256 * 1024);
+  for (uint64_t offset = 0;;) {
+    const auto got = file->read_at(buffer, offset);
+    if (!got || stop.requested()) return zero;
+    if (*got == 0) break;
+    hasher.update(Bytes(buffer).first(*got));
+    offset += *got;
+  }
+  return hasher.finish();
+}
+
+}  // namespace
+
+Scanner::Scanner(const Terms& terms, const FilterRules& filters, std::string base)
+    : terms_(terms), filters_(filters), base_(std::move(base)) {
+  next_ndx_ = terms.agreed.incremental ? 1 : 0;
+}
+
+std::string Scanner::shown(uint32_t root, std::string_view path) const {
+  const std::string& top = roots_[root]->absolute;
+  if (path.starts_with("/")) return fmt::format("\"{}\"", path);
+  if (path.empty() || path == ".") return fmt::format("\"{}{}\"", top, top == "/" ? "." : "/.");
+  return fmt::format("\"{}{}{}\"", top, top == "/" ? "" : "/", path);
+}
+
+Result<uint32_t> Scanner::root_for(const std::string& dir) {
+  for (uint32_t i = 0; i < roots_.size(); ++i)
+    if (roots_[i]->typed == dir) return i;
+  const std::string path = dir.empty() ? base_ : dir[0] == '/' ? dir : join_path(base_, dir);
+  auto root = std::make_unique<SourceRoot>();
+  root->typed = dir;
+  root->absolute = absolute_path(path);
+  auto opened = io::Dir::open_trusted(path.empty() ? "." : path, true);
+  if (!opened) return fail(opened.error());
+  root->dir = std::make_shared<const io::Dir>(std::move(*opened));
+  root->cache = std::make_unique<DirCache>(root->dir, true);
+  root->scope = TRY(FilterScope::at_root(filters_, Side::kSender, root->absolute, *root->dir));
+  roots_.push_back(std::move(root));
+  return static_cast<uint32_t>(roots_.size() - 1);
+}
+
+// With -L, -k or --copy-unsafe-links the operator asked for symlinked directories to be walked wherever they lead;
+// otherwise a directory is opened only below its root.
+Result<std::shared_ptr<const io::Dir>> Scanner::open_dir(uint32_t root, std::string_view path) {
+  while (path.starts_with("/")) path.remove_prefix(1);
+  SourceRoot& top = *roots_[root];
+  const Options& o = terms_.options;
+  auto found = top.cache->open(path);
+  if (found || !(o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links)) return found;
+  std::shared_ptr<const io::Dir> here = top.dir;
+  std::string part;
+  for (size_t i = 0; i < path.size();) {
+    const size_t end = std::min(path.find('/', i), path.size());
+    part.assign(path.substr(i, end - i));
+    here = std::make_shared<const io::Dir>(TRY(here->child_following(TRY(io::Leaf::check(part)))));
+    i = end + 1;
+  }
+  return here;
+}
+
+// The rules in force around `path`, whose parents may not have been walked (relative arguments).
+Result<FilterScope> Scanner::scope_of(uint32_t root, const std::string& path) {
+  FilterScope scope = *roots_[root]->scope;
+  if (!filters_.has_per_directory()) return scope;
+  scope = TRY(scope.enter("", *roots_[root]->dir));
+  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string parent = path.substr(0, slash);
+    const auto dir = open_dir(root, parent);
+    if (!dir) return fail(dir.error());
+    scope = TRY(scope.enter(parent, **dir));
+  }
+  return scope;
+}
+
+void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bool is_dir) {
+  if (error == ENOENT) {
+    terms_.reporter.state().io_error |= 2;
+    terms_.reporter.warning_line(fmt::format("{} has vanished: {}", is_dir ? "directory" : "file", shown(root, path)));
+    return;
+  }
+  general_error();
+  terms_.reporter.error_transfer(Role::kSender, fmt::format("{} {} failed", is_dir ? "opendir" : "readlink_stat", shown(root, path)), error);
+}
+
+bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
+
+// What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
+Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
+                                   bool follow_dirs, bool follow_all) {
+  const Options& o = terms_.options;
+  target.clear();
+  if (o.copy_links || follow_all) return dir.info_following(leaf);
+  io::FileInfo info = TRY(dir.info(leaf));
+  if (!info.is_symlink()) return info;
+  if (follow_dirs || o.copy_dirlinks) {
+    const auto there = dir.info_following(leaf);
+    if (there && there->is_dir()) return *there;
+  }
+  target = TRY(dir.read_link(leaf));
+  if (o.munge_links && target.starts_with(kMungePrefix) && target.size() > kMungePrefix.size())
+    target.erase(0, kMungePrefix.size());
+  if (o.copy_unsafe_links && is_unsafe(path, target)) {
+    terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("copying unsafe symlink \"{}\" -> \"{}\"", path, target));
+    target.clear();
+    return dir.info_following(leaf);
+  }
+  return info;
+}
+
+// Adds what `info` describes; returns its position in the segment.
+int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
+                           const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target) {
+  const Options& o = terms_.options;
+  Entry& entry = segment.add(path);
+  const int32_t position = segment.count() - 1;
+  uint32_t mode = info.mode;
+  uint64_t size = info.size;
+  io::FileTime mtime = info.mtime;
+  if (o.copy_devices && info.is_device()) {
+    mode = S_IFREG | (mode & 0777);
+    mtime = {::time(nullptr), 0};
+    if (leaf) {
+      if (const auto file = dir.open_read(*leaf))
+        if (const auto bytes = file->device_bytes()) size = *bytes;
+    }
+  } else if (info.is_device() || info.is_special()) {
+    size = 0;
+  }
+  if (!S_ISDIR(mode)) marks = static_cast<uint16_t>(marks & ~(kTopDir | kContentDir | kImpliedDir));
+  entry.mode = static_cast<uint16_t>(mode);
+  if (!o.chmod.empty() && !S_ISLNK(mode) && chmod_) entry.mode = static_cast<uint16_t>(chmod_->apply(mode));
+  entry.size = static_cast<int64_t>(size);
+  entry.mtime = mtime.sec;
+  entry.nsec = mtime.nsec < 1000000000 ? mtime.nsec : 0;
+  entry.uid = info.uid;
+  entry.gid = info.gid;
+  entry.marks = marks;
+  if (root != 0) segment.extras_of(entry).source_root = root;
+  if (S_ISLNK(mode)) segment.extras_of(entry).target = segment.store(target);
+  if ((S_ISCHR(mode) || S_ISBLK(mode))) {
+    segment.extras_of(entry).rdev_major = gnu_dev_major(info.rdev);
+    segment.extras_of(entry).rdev_minor = gnu_dev_minor(info.rdev);
+  }
+  if (o.atimes > 0 && !S_ISDIR(mode)) segment.extras_of(entry).atime = info.atime.sec;
+  if (o.crtimes && info.has_btime) segment.extras_of(entry).crtime = info.btime.sec;
+  if (o.hard_links > 0 && !S_ISDIR(mode)) {
+    if (terms_.agreed.hard_link_groups) {
+      if (info.nlink > 1) {
+        Extras& extras = segment.extras_of(entry);
+        const auto [at, fresh] = links_.try_emplace(LinkKey{info.dev, info.ino}, int64_t{segment.first_ndx()} + position);
+        extras.link_key = at->second;
+        entry.set(kLinked);
+        if (fresh) entry.set(kLinkFirst);
+      }
+    } else if (terms_.agreed.extended_entry_flags ? info.nlink > 1 : S_ISREG(mode)) {
+      Extras& extras = segment.extras_of(entry);
+      extras.dev = info.dev;
+      extras.ino = info.ino;
+      extras.link_key = 0;
+      entry.set(kLinked);
+    }
+  }
+  if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
+    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, terms_.stop);
+  Totals& totals = terms_.totals;
+  totals.files.add(mode);
+  if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);
+  return position;
+}
+
+// Adds one name of a directory, or nothing if it is filtered, refused or gone. Returns its position or -1.
+int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
+                          const FilterScope* scope, uint16_t marks, unsigned char type_hint) {
+  const Options& o = terms_.options;
+  const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
+  const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && follows);
+  // Rules come first where the listing tells the type: what is excluded need not be looked at.
+  if (scope && type_known && scope->excluded(path, type_hint == DT_DIR)) return -1;
+  std::string target;
+  const auto info = look(dir, leaf, path, target, false, false);
+  if (!info) {
+    const int error = info.error().sys;
+    if (scope && !type_known && (scope->excluded(path, false) || scope->excluded(path, true))) return -1;
+    if (error == ENOENT && follows) {
+      const auto itself = dir.info(leaf);
+      if (itself && itself->is_symlink()) {
+        general_error();
+        terms_.reporter.error_line(fmt::format("symlink has no referent: {}", shown(root, path)), true);
+        return -1;
+      }
+    }
+    stat_problem(root, path, error, false);
+    return -1;
+  }
+  if (info->is_dir()) {
+    if (!o.dirs) {
+      terms_.reporter.info_line(fmt::format("skipping directory {}", path));
+      return -1;
+    }
+    if (o.one_file_system > 0 && info->dev != file_system_ && (marks & kContentDir) && !(marks & kTopDir)) {
+      if (o.one_file_system > 1) {
+        terms_.reporter.info_line_if(Info::kMount, 1, fmt::format("[sender] skipping mount-point dir {}", path));
+        return -1;
+      }
+      marks = static_cast<uint16_t>((marks | kMountPoint) & ~kContentDir);
+    }
+  }
+  if (scope && !type_known && scope->excluded(path, info->is_dir())) return -1;
+  if (info->is_symlink() && target.empty()) return -1;
+  return add_entry(segment, root, dir, leaf, path, *info, marks, target);
+}
+
+void Scanner::list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse) {
+  if (terms_.stop.requested()) return;
+  const auto dir = open_dir(root, path);
+  if (!dir) {
+    if (dir.error().sys == ENOTDIR && terms_.options.read_batch.empty()) return;
+    stat_problem(root, path, dir.error().sys, true);
+    return;
+  }
+  const auto listing = (*dir)->list();
+  if (!listing) {
+    stat_problem(root, path, listing.error().sys, true);
+    return;
+  }
+  if (terms_.options.one_file_system > 0)
+    if (const auto self = (*dir)->self()) file_system_ = self->dev;
+  const std::string_view prefix = path == "." ? std::string_view() : std::string_view(path);
+  const uint16_t marks = terms_.options.recurse ? kContentDir : 0;
+  const int32_t start = segment.count();
+  std::string child;
+  for (const io::DirEntry& item : listing->entries) {
+    const char* name = listing->name(item);
+    child.assign(prefix);
+    if (!child.empty() && child.back() != '/') child += '/';
+    child += name;
+    if (child.size() >= kMaxPathBytes) {
+      general_error();
+      terms_.reporter.error_line(fmt::format("filename overflows max-path len by {}: {}/{}",
+                                             child.size() - kMaxPathBytes + 1, path, name), true);
+      continue;
+    }
+    const auto leaf = io::Leaf::check(name);
+    if (!leaf) continue;
+    const int32_t position = add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type);
+    if (position >= 0 && terms_.agreed.incremental && S_ISDIR(segment.added(position).mode))
+      found_.emplace(position, Found{scope, {}});
+  }
+  if (!recurse) return;
+  const int32_t end = segment.count();
+  for (int32_t i = start; i < end; ++i) {
+    const Entry& entry = segment.added(i);
+    if (!S_ISDIR(entry.mode) || entry.has(kMountPoint)) continue;
+    const std::string below = entry.path();
+    FilterScope inside = scope;
+    if (filters_.has_per_directory()) {
+      const auto opened = open_dir(root, below);
+      if (opened) {
+        auto entered = scope.enter(below, **opened);
+        if (entered) inside = std::move(*entered);
+        else terms_.reporter.error_line(entered.error().text, true);
+      }
+    }
+    list_directory(segment, root, below, inside, true);
+  }
+}
+
+// Sends the directories above a relative name, each once; returns the position of the deepest.
+int32_t Scanner::add_implied(Segment& segment, uint32_t root, const std::string& path) {
+  const auto parent = open_dir(root, dir_of_path(path));
+  if (!parent) {
+    stat_problem(root, path, parent.error().sys, true);
+    return -1;
+  }
+  const std::string name(leaf_of_path(path));
+  const auto leaf = io::Leaf::check(name);
+  if (!leaf) return -1;
+  const auto info = (*parent)->info_following(*leaf);
+  if (!info) {
+    stat_problem(root, path, info.error().sys, false);
+    return -1;
+  }
+  return add_entry(segment, root, **parent, *leaf, path, *info, kImpliedDir, {});
+}
+
+Status Scanner::add_argument(Segment& segment, std::string text) {
+  const Options& o = terms_.options;
+  NameType type = NameType::kNormal;
+  std::string dir_part, name;
+  if (!o.relative) {
+    if (text.empty() || text.back() == '/') {
+      if (text == "./") text = ".";
+      else text += '.';
+      type = NameType::kDotDir;
+    } else if (text == ".." || text.ends_with("/..")) {
+      text += "/.";
+      type = NameType::kDotDir;
+    } else if (text == "." || text.ends_with("/.")) {
+      type = NameType::kDotDir;
+    }
+    const size_t slash = text.rfind('/');
+    if (slash == std::string::npos) name = text;
+    else dir_part = slash == 0 ? "/" : text.substr(0, slash), name = text.substr(slash + 1);
+  } else {
+    const size_t cut = text.find("/./");
+    if (cut != std::string::npos) {
+      dir_part = cut == 0 ? "/" : clean_path(text.substr(0, cut));
+      name = text.substr(cut + 3);
+      while (name.starts_with("/")) name.erase(0, 1);
+    } else {
+      name = text;
+    }
+    const bool leading_dot = name.size() > 2 && name.starts_with("./");
+    name = name.empty() ? "." : clean_path(name, true);
+    if (name == "/") {
+      name = "/.";
+      type = NameType::kDotDir;
+    } else if (name == ".") {
+      type = NameType::kDotDir;
+    } else if (name.back() == '/') {
+      name.pop_back();
+      type = name == "." ? NameType::kDotDir : NameType::kSlashEnding;
+    }
+    if (has_dotdot(name)) return fail(Fault::kUsage, fmt::format("found \"..\" dir in relative path: {}", name));
+    if (leading_dot && !implied_dot_sent_ && name != ".") {
+      implied_dot_sent_ = true;
+      const auto root = root_for(dir_part);
+      if (root) {
+        if (const auto info = roots_[*root]->dir->self())
+          add_entry(segment, *root, *roots_[*root]->dir, std::nullopt, ".", *info, kImpliedDir, {});
+      }
+    }
+  }
+  if (name.empty()) name = ".", type = NameType::kDotDir;
+
+  // An absolute name stays absolute in the list and is found from the file system's root.
+  const bool absolute_name = name[0] == '/';
+  const auto root_found = root_for(absolute_name ? "/" : dir_part);
+  if (!root_found) {
+    if (root_found.error().sys == 0) return fail(root_found.error());
+    general_error();
+    const std::string where = absolute_path(dir_part[0] == '/' ? dir_part : join_path(base_, dir_part));
+    terms_.reporter.error_transfer(Role::kSender, fmt::format("change_dir \"{}\" failed", where), root_found.error().sys);
+    return {};
+  }
+  const uint32_t root = *root_found;
+
+  // What is there?
+  std::shared_ptr<const io::Dir> parent = roots_[root]->dir;
+  std::optional<io::Leaf> leaf;
+  std::string leaf_text, target;
+  Result<io::FileInfo> info = fail(Error(ENOENT));
+  if (name == "." || name == "/.") {
+    info = parent->self();
+  } else {
+    auto opened = open_dir(root, dir_of_path(name));
+    if (opened) {
+      parent = *opened;
+      leaf_text = leaf_of_path(name);
+      const auto checked = io::Leaf::check(leaf_text);
+      if (!checked) return fail(checked.error());
+      leaf = *checked;
+      info = look(*parent, *leaf, name, target, type != NameType::kNormal, false);
+      if (type == NameType::kSlashEnding && info && info->is_symlink()) {
+        // A final slash asks for what the link leads to.
+        if (auto there = parent->info_following(*leaf)) info = *there;
+      }
+    } else {
+      info = fail(opened.error());
+    }
+  }
+  if (!info) {
+    const int error = info.error().sys;
+    if (error != ENOENT || !(o.ignore_missing_args || o.delete_missing_args)) {
+      if (error != ENOENT) general_error();
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("link_stat {} failed", shown(root, name)), error);
+      return {};
+    }
+    if (!o.delete_missing_args) return {};
+    type = NameType::kMissing;
+    info = io::FileInfo{};
+  }
+  const bool is_dir = info->is_dir();
+  const bool missing = type == NameType::kMissing;
+  FilterScope scope = *roots_[root]->scope;
+  if (!filters_.empty()) {
+    auto around = scope_of(root, name);
+    if (around) scope = std::move(*around);
+    else if (around.error().sys == 0) return fail(around.error());
+    if (type != NameType::kDotDir && !missing && scope.excluded(name, is_dir)) return {};
+  }
+  if (is_dir && !o.dirs) {
+    terms_.reporter.info_line(fmt::format("skipping directory {}", name));
+    return {};
+  }
+
+  const bool implied = o.relative && (o.implied_dirs || terms_.agreed.compact_numbers);
+  if (implied && terms_.agreed.incremental) {
+    const size_t first_slash = name.find('/', 1);
+    if (first_slash != std::string::npos) {
+      const std::string top = name.substr(0, first_slash);
+      if (last_implied_ < 0 || last_implied_path_ != top) {
+        last_implied_ = add_implied(segment, root, top);
+        last_implied_path_ = top;
+        if (last_implied_ >= 0) {
+          if (!segment.added(last_implied_).is_dir()) last_implied_ = -1;
+          else found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
+        }
+      }
+      if (last_implied_ >= 0)
+        found_.at(last_implied_).relnames.push_back(Relname{name.substr(first_slash + 1), type});
+      return {};
+    }
+  } else if (implied) {
+    for (size_t slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+      const std::string top = name.substr(0, slash);
+      const bool known = last_implied_path_ == top ||
+                         (last_implied_path_.size() > top.size() && last_implied_path_.starts_with(top) && last_implied_path_[top.size()] == '/');
+      if (known) continue;
+      add_implied(segment, root, top);
+    }
+    const std::string_view deepest = dir_of_path(name);
+    if (!deepest.empty() && deepest != "/") last_implied_path_ = deepest;
+  }
+
+  if (missing) {
+    add_entry(segment, root, *parent, leaf, name, *info, 0, {});
+    return {};
+  }
+  if (o.one_file_system > 0) file_system_ = info->dev;
+  const bool walks = o.recurse || (o.dirs && type != NameType::kNormal);
+  const uint16_t marks = walks ? static_cast<uint16_t>(kTopDir | kContentDir) : 0;
+  if (info->is_symlink() && target.empty()) return {};
+  const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
+  if (!is_dir || !walks) return {};
+  const bool at_root = name == "." || name == "/.";
+  if (terms_.agreed.incremental && !at_root) {
+    found_.emplace(position, Found{scope, {}});
+    return {};
+  }
+  FilterScope inside = scope;
+  const std::string walked = at_root ? "." : name;
+  if (filters_.has_per_directory()) {
+    const auto opened = open_dir(root, at_root ? "" : name);
+    if (opened) inside = TRY(scope.enter(at_root ? "" : name, **opened));
+  }
+  list_directory(segment, root, name == "/." ? "/" : walked, inside, o.recurse && !terms_.agreed.incremental);
+  return {};
+}
+
+// Sorts, numbers directories, and remembers which of them still have to be listed (last one first on the stack).
+void Scanner::finish(Segment& segment) {
+  const bool converted = !terms_.options.iconv.empty();
+  segment.seal(terms_.order(), converted);
+  next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
+  total_ += segment.count();
+  if (!terms_.agreed.incremental) return;
+  // Positions survive sealing: entries stay where they were added.
+  segment.first_dir = dirs_.add(segment);
+  std::vector<Pending> children;
+  const Entry* previous = nullptr;
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    Entry& entry = segment.sorted(i);
+    if (!entry.is_dir() || entry.is_root()) continue;
+    const int32_t position = static_cast<int32_t>(&entry - &segment.added(0));
+    const auto at = found_.find(position);
+    Visit visit{entry.path(), root_of(entry), at != found_.end() ? at->second.scope : *roots_[root_of(entry)]->scope,
+                entry.has(kContentDir), {}};
+    if (at != found_.end()) visit.relnames = std::move(at->second.relnames);
+    if (previous && compare_entries(*previous, entry, terms_.order()) == 0) {
+      entry.set(kDuplicateDir);
+      Pending& first = children.back();
+      // The same directory found twice under one root need not be listed twice.
+      if (visit.root == first.visits.back().root && first.visits.back().content) visit.content = false;
+      first.visits.push_back(std::move(visit));
+    } else {
+      Pending pending{static_cast<int32_t>(entry.dir_index), {}};
+      pending.visits.push_back(std::move(visit));
+      children.push_back(std::move(pending));
+    }
+    previous = &entry;
+  }
+  pending_.insert(pending_.end(), std::make_move_iterator(children.rbegin()), std::make_move_iterator(children.rend()));
+  found_.clear();
+  last_implied_ = -1;
+  last_implied_path_.clear();
+}
+
+Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
+  if (!terms_.options.chmod.empty()) chmod_ = TRY(ModeChanges::parse(terms_.options.chmod));
+  auto segment = std::make_shared<Segment>(next_ndx_);
+  for (const std::string& name : names) {
+    TRY(add_argument(*segment, name));
+    TRY(terms_.stop.check());
+  }
+  finish(*segment);
+  return segment;
+}
+
+Result<std::shared_ptr<Segment>> Scanner::next() {
+  if (pending_.empty()) return std::shared_ptr<Segment>();
+  TRY(terms_.stop.check());
+  Pending pending = std::move(pending_.back());
+  pending_.pop_back();
+  auto segment = std::make_shared<Segment>(next_ndx_, pending.number);
+  for (Visit& visit : pending.visits) {
+    FilterScope inside = visit.scope;
+    if (filters_.has_per_directory()) {
+      const auto opened = open_dir(visit.root, visit.path);
+      if (opened) {
+        auto entered = visit.scope.enter(visit.path, **opened);
+        if (!entered) return fail(entered.error());
+        inside = std::move(*entered);
+      }
+    }
+    if (visit.content) list_directory(*segment, visit.root, visit.path, inside, false);
+    for (Relname& rest : visit.relnames) {
+      const std::string path = join_path(visit.path, rest.name);
+      const size_t slash = rest.name.find('/');
+      if (slash != std::string::npos) {
+        const std::string top = join_path(visit.path, rest.name.substr(0, slash));
+        if (last_implied_ < 0 || last_implied_path_ != top) {
+          last_implied_ = add_implied(*segment, visit.root, top);
+          last_implied_path_ = top;
+          if (last_implied_ >= 0) {
+            if (!segment->added(last_implied_).is_dir()) last_implied_ = -1;
+            else found_.emplace(last_implied_, Found{inside, {}});
+          }
+        }
+        if (last_implied_ >= 0)
+          found_.at(last_implied_).relnames.push_back(Relname{rest.name.substr(slash + 1), rest.type});
+        continue;
+      }
+      const auto parent = open_dir(visit.root, visit.path);
+      const auto leaf = io::Leaf::check(rest.name);
+      if (!parent || !leaf) {
+        stat_problem(visit.root, path, parent ? EINVAL : parent.error().sys, !parent);
+        continue;
+      }
+      std::string target;
+      if (rest.type == NameType::kMissing) {
+        add_entry(*segment, visit.root, **parent, *leaf, path, io::FileInfo{}, 0, {});
+        continue;
+      }
+      const auto info = look(**parent, *leaf, path, target, rest.type != NameType::kNormal, rest.type == NameType::kSlashEnding);
+      if (!info) {
+        stat_problem(visit.root, path, info.error().sys, false);
+        continue;
+      }
+      if (inside.excluded(path, info->is_dir())) continue;
+      const int32_t position = add_entry(*segment, visit.root, **parent, *leaf, path, *info,
+                                         static_cast<uint16_t>(kTopDir | kContentDir), target);
+      if (segment->added(position).is_dir()) found_.emplace(position, Found{inside, {}});
+    }
+  }
+  finish(*segment);
+  segment->parent = &dirs_.node(pending.number);
+  return segment;
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,118 @@
+// Walks the sources and yields segments: one whole list, or the arguments first and then a directory at a time.
+//
+// One thread's own. Errors on single names are reported and remembered in the run's io_error; the walk goes on.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libsync/filter/rules.h"
+#include "libsync/list/dir_table.h"
+#include "libsync/list/segment.h"
+#include "libsync/meta/modes.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// A directory that arguments are relative to. Entries remember it by number (Extras::dev is not it: see root_of).
+struct SourceRoot {
+  std::string typed;      // as the operator wrote it; empty: the working directory
+  std::string absolute;
+  std::shared_ptr<const io::Dir> dir;
+  std::unique_ptr<DirCache> cache;       // used by the scanning thread
+  std::optional<FilterScope> scope;
+};
+
+class Scanner {
+ public:
+  // `base` is the directory that relative arguments start from. `filters` must outlive the scanner.
+  Scanner(const Terms& terms, const FilterRules& filters, std::string base);
+
+  // The first segment: all arguments (with everything below them unless lists are incremental). `names`: the
+  // arguments, or the names of --files-from. Fatal problems only.
+  Result<std::shared_ptr<Segment>> first(const std::vector<std::string>& names);
+  // The next directory's segment, depth first; null when there is none left.
+  Result<std::shared_ptr<Segment>> next();
+  bool exhausted() const { return pending_.empty(); }
+
+  // The root an entry was found under.
+  const SourceRoot& root(uint32_t number) const { return *roots_[number]; }
+  static uint32_t root_of(const Entry& entry) { return entry.extras ? entry.extras->source_root : 0; }
+  static uint32_t root_of_dir(const DirNode& node) { return node.source_root; }
+  DirTable& dirs() { return dirs_; }
+  // A name below a root as messages show it.
+  std::string shown(uint32_t root, std::string_view path) const;
+  int64_t entries() const { return total_; }
+
+ private:
+  enum class NameType : uint8_t { kNormal, kSlashEnding, kDotDir, kMissing };
+  // What remains of a relative argument below a directory that was only implied.
+  struct Relname {
+    std::string name;
+    NameType type;
+  };
+  // A directory still to be listed. Equal directories of several arguments share one entry (and one sub-list).
+  struct Visit {
+    std::string path;
+    uint32_t root;
+    FilterScope scope;  // in force around the directory, not yet inside it
+    bool content;
+    std::vector<Relname> relnames;
+  };
+  struct Pending {
+    int32_t number;
+    std::vector<Visit> visits;
+  };
+
+  Result<uint32_t> root_for(const std::string& dir);
+  Status add_argument(Segment& segment, std::string argument);
+  int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
+                    const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
+  int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
+                   const FilterScope* scope, uint16_t marks, unsigned char type_hint);
+  int32_t add_implied(Segment& segment, uint32_t root, const std::string& path);
+  void list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse);
+  void finish(Segment& segment);
+  void stat_problem(uint32_t root, const std::string& path, int error, bool is_dir);
+  Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
+  Result<FilterScope> scope_of(uint32_t root, const std::string& path);
+  Result<io::FileInfo> look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
+                            bool follow_dirs, bool follow_all);
+  bool is_unsafe(std::string_view path, std::string_view target) const;
+  void general_error() { terms_.reporter.state().io_error |= 1; }
+
+  const Terms& terms_;
+  const FilterRules& filters_;
+  std::string base_;
+  std::vector<std::unique_ptr<SourceRoot>> roots_;
+  std::optional<ModeChanges> chmod_;
+  DirTable dirs_;
+  std::vector<Pending> pending_;  // a stack: the next directory to list is at the back
+  // While one segment is built: which scopes and relative rests belong to the directories found in it.
+  struct Found {
+    FilterScope scope;
+    std::vector<Relname> relnames;
+  };
+  std::unordered_map<int32_t, Found> found_;  // by position of the directory in the segment
+  int32_t last_implied_ = -1;                 // position of the implied directory that took the last relname
+  std::string last_implied_path_;
+  struct LinkKey {
+    uint64_t dev, ino;
+    bool operator==(const LinkKey&) const = default;
+  };
+  struct LinkHash {
+    size_t operator()(const LinkKey& key) const { return key.ino * 0x9E3779B97F4A7C15ull ^ key.dev; }
+  };
+  std::unordered_map<LinkKey, int64_t, LinkHash> links_;
+  int32_t next_ndx_ = 0;
+  int64_t total_ = 0;
+  uint64_t file_system_ = 0;
+  bool implied_dot_sent_ = false;
+};
+
+}  // namespace ocsync::sync

@@ -1,0 +1,176 @@
+#include "libsync/receiver/destination.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <climits>
+#include <cstring>
+
+namespace ocsync::sync {
+
+Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
+  if (path.empty() || path == ".") return root_;
+  for (Slot& slot : slots_)
+    if (slot.path == path) {
+      slot.used = ++clock_;
+      return slot.dir;
+    }
+  const std::string text(path);
+  auto dir = std::make_shared<const io::Dir>(TRY(follow_inside_ ? root_->beneath(text) : root_->beneath_nofollow(text)));
+  if (slots_.size() >= capacity_) {
+    size_t oldest = 0;
+    for (size_t i = 1; i < slots_.size(); ++i)
+      if (slots_[i].used < slots_[oldest].used) oldest = i;
+    slots_[oldest] = Slot{text, dir, ++clock_};
+  } else {
+    slots_.push_back(Slot{text, dir, ++clock_});
+  }
+  return dir;
+}
+
+void DirCache::forget(std::string_view path) {
+  std::erase_if(slots_, [&](const Slot& slot) {
+    return slot.path == path || (slot.path.size() > path.size() && slot.path.starts_with(path) && slot.path[path.size()] == '/');
+  });
+}
+
+std::string absolute_path(std::string_view path) {
+  std::string whole;
+  if (path.empty() || path[0] != '/') {
+    char* cwd = ::getcwd(nullptr, 0);
+    whole = cwd ? cwd : "";
+    std::free(cwd);
+    whole += '/';
+  }
+  whole += path;
+  std::string out;
+  size_t i = 0;
+  while (i < whole.size()) {
+    while (i < whole.size() && whole[i] == '/') ++i;
+    const size_t end = std::min(whole.find('/', i), whole.size());
+    const std::string_view part(whole.data() + i, end - i);
+    if (!part.empty() && part != ".") (out += '/') += part;
+    i = end;
+  }
+  return out.empty() ? "/" : out;
+}
+
+Destination::Destination(const Destination& other, int)
+    : absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
+      follow_inside_(other.follow_inside_), cache_(std::make_unique<DirCache>(other.root(), other.follow_inside_)) {}
+
+std::string Destination::shown(std::string_view path) const {
+  if (path.empty() || path == ".") return fmt::format("\"{}\"", absolute_);
+  if (path[0] == '/') return fmt::format("\"{}\"", path);
+  return fmt::format("\"{}{}{}\"", absolute_, absolute_ == "/" ? "" : "/", path);
+}
+
+namespace {
+
+// mkdir -p for an operator's path; returns how many directories were made.
+Result<int> make_path(const std::string& path, bool drop_last) {
+  std::string whole = path;
+  while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
+  if (drop_last) {
+    const size_t slash = whole.rfind('/');
+    if (slash == std::string::npos) return 0;
+    if (path.back() != '/') whole.resize(slash == 0 ? 1 : slash);
+  }
+  int made = 0;
+  for (size_t at = whole[0] == '/' ? 1 : 0; at != std::string::npos && at < whole.size();) {
+    const size_t slash = whole.find('/', at);
+    const std::string part = whole.substr(0, slash);
+    if (::mkdir(part.c_str(), 0777) == 0) ++made;
+    else if (errno != EEXIST && errno != EISDIR) return fail_errno();
+    at = slash == std::string::npos ? slash : slash + 1;
+  }
+  return made;
+}
+
+}  // namespace
+
+Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) {
+  const Options& options = terms.options;
+  Destination out;
+  out.follow_inside_ = true;
+  std::string path = wanted.path.empty() ? "." : wanted.path;
+  const bool trailing_slash = path.back() == '/';
+  const bool announces = options.verbosity.shows(Info::kName) || options.itemize > 0;
+  struct stat st{};
+  int exists = ::stat(path.c_str(), &st);
+  int stat_errno = errno;
+
+  if (options.mkpath && exists < 0 && (path.find('/') != std::string::npos || wanted.entries > 1)) {
+    if (options.dry_run) {
+      // What would be made is not looked into.
+    } else {
+      const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash));
+      if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
+      if (*made > 0 && announces) {
+        std::string shown = path;
+        if (const size_t slash = shown.rfind('/'); slash != std::string::npos && (wanted.entries == 1 || trailing_slash))
+          shown.resize(slash);
+        terms.reporter.info_line(fmt::format("created {} director{} for {}", *made, *made == 1 ? "y" : "ies", shown));
+      }
+      if (*made > 0) {
+        exists = ::stat(path.c_str(), &st);
+        stat_errno = errno;
+      }
+    }
+  }
+
+  const auto enter = [&](const std::string& where, const char* step) -> Status {
+    auto dir = io::Dir::open_trusted(where, options.insecure_links);
+    if (!dir)
+      return fail(Fault::kSelect, fmt::format("change_dir#{} \"{}\" failed", step, absolute_path(where)), dir.error().sys);
+    out.absolute_ = absolute_path(where);
+    out.cache_ = std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), out.follow_inside_);
+    return {};
+  };
+
+  if (exists == 0) {
+    if (S_ISDIR(st.st_mode)) {
+      TRY(enter(path, "1"));
+      return out;
+    }
+    if (wanted.entries > 1)
+      return fail(Fault::kSelect, "ERROR: destination must be a directory when copying more than 1 file");
+    if (wanted.entries == 1 && wanted.first_is_dir)
+      return fail(Fault::kSelect, "ERROR: cannot overwrite non-directory with a directory");
+  } else if (stat_errno != ENOENT) {
+    return fail(Fault::kSelect, fmt::format("ERROR: cannot stat destination \"{}\"", absolute_path(path)), stat_errno);
+  }
+
+  if (wanted.entries > 1 || trailing_slash) {
+    if (exists == 0) return fail(Fault::kUsage, "ERROR: destination path is not a directory");
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    if (!options.dry_run && ::mkdir(path.c_str(), 0777) != 0)
+      return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), errno);
+    if (announces) terms.reporter.info_line(fmt::format("created directory {}", path));
+    out.created_ = true;
+    if (options.dry_run) {
+      out.missing_ = true;
+      out.absolute_ = absolute_path(path);
+      out.cache_ = std::make_unique<DirCache>(nullptr, true);
+      return out;
+    }
+    TRY(enter(path, "2"));
+    return out;
+  }
+
+  // One file under a new name.
+  const size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  out.solo_name_ = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (options.dry_run && options.mkpath && ::stat(parent.c_str(), &st) < 0) {
+    out.missing_ = true;
+    out.absolute_ = absolute_path(parent);
+    out.cache_ = std::make_unique<DirCache>(nullptr, true);
+    return out;
+  }
+  TRY(enter(parent, "3"));
+  return out;
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,60 @@
+#include "libsync/session/terms.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace ocsync::sync {
+
+bool Terms::same_time(io::FileTime a, io::FileTime b) const {
+  const int window = options.modify_window;
+  if (window == 0) return a.sec == b.sec;
+  if (window < 0) return a == b;
+  return std::llabs(a.sec - b.sec) <= window;
+}
+
+Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
+                    const io::Stop& stop, bool am_server, bool we_send, bool local) {
+  Terms terms{.options = options, .agreed = agreed, .reporter = reporter, .totals = totals, .stop = stop};
+  terms.am_server = am_server;
+  terms.we_send = we_send;
+  terms.local = local;
+  terms.our_uid = ::geteuid();
+  terms.may_chown = options.super.value_or(terms.our_uid == 0);
+  const bool append_any = options.append != AppendMode::kNone;
+  terms.append_verify = options.append == AppendMode::kVerify || (append_any && agreed.append_verifies);
+  terms.append = append_any && !terms.append_verify;
+  terms.whole_file = append_any ? false : options.whole_file.value_or(local);
+  if (agreed.transfer_digest == DigestKind::kNone) terms.whole_file = true;
+  if (options.delete_any) {
+    terms.delete_mode = options.delete_mode;
+    if (terms.delete_mode == DeleteMode::kNone)
+      terms.delete_mode = agreed.late_delete_default ? DeleteMode::kDuring : DeleteMode::kBefore;
+  }
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  terms.umask = mask;
+  return terms;
+}
+
+proto::EntryFields Terms::entry_fields() const {
+  proto::EntryFields fields;
+  fields.uid = options.owner;
+  fields.gid = options.group;
+  fields.names = agreed.incremental && !options.numeric_ids;
+  fields.links = options.links;
+  fields.devices = options.devices;
+  fields.specials = options.specials;
+  fields.hard_links = options.hard_links > 0;
+  fields.atimes = options.atimes > 0;
+  fields.crtimes = options.crtimes;
+  fields.checksums = options.checksum;
+  fields.acls = options.acls;
+  fields.xattrs = options.xattrs > 0;
+  fields.missing_args = options.delete_missing_args;
+  fields.absolute_names = options.relative;
+  return fields;
+}
+
+}  // namespace ocsync::sync

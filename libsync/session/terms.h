@@ -1,0 +1,50 @@
+// What one run goes by once both ends have agreed: the options, the agreement, and what follows from both together.
+//
+// Made after the handshake, read-only afterwards (but for the counters and flags of the parts it points to); every
+// role of the process shares one Terms by reference.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "libio/os/stop.h"
+#include "libproto/agreement.h"
+#include "libproto/entry_wire.h"
+#include "libsync/list/order.h"
+#include "libsync/options/options.h"
+#include "libsync/report/reporter.h"
+#include "libsync/report/totals.h"
+
+namespace ocsync::sync {
+
+struct Terms {
+  const Options& options;
+  const proto::Agreement& agreed;
+  Reporter& reporter;
+  Totals& totals;
+  const io::Stop& stop;
+
+  bool am_server = false;
+  bool we_send = false;      // this process has the sending role (a local run has both: see local)
+  bool local = false;        // source and destination are both ours
+  bool may_chown = false;    // root or --super: owners and devices can be made
+  bool whole_file = false;
+  DeleteMode delete_mode = DeleteMode::kNone;
+  bool append = false;         // --append in force (not verifying)
+  bool append_verify = false;
+  uint32_t umask = 022;
+  uint32_t our_uid = 0;
+
+  Order order() const { return agreed.component_order ? Order::kComponents : Order::kPlainBytes; }
+  bool late_deletion() const { return delete_mode == DeleteMode::kDelay || delete_mode == DeleteMode::kAfter; }
+  bool inplace() const { return options.inplace || append || append_verify; }
+  // Two mtimes count as equal under --modify-window.
+  bool same_time(io::FileTime a, io::FileTime b) const;
+
+  static Terms settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
+                      const io::Stop& stop, bool am_server, bool we_send, bool local);
+  // The optional fields of list entries, as both ends derive them from the options.
+  proto::EntryFields entry_fields() const;
+};
+
+}  // namespace ocsync::sync
