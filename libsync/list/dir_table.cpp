@@ -2,8 +2,9 @@
 
 namespace ocsync::sync {
 
-DirNode::DirNode(const Entry& listed)
-    : path(listed.path()), entry(listed), cleared(!listed.active()), source_root(listed.extras ? listed.extras->source_root : 0), dir_(listed.dir_view()), leaf_(listed.leaf_view()) {
+DirNode::DirNode(const Entry& in_list)
+    : path(in_list.path()), entry(in_list), cleared(!in_list.active()),
+      source_root(in_list.extras ? in_list.extras->source_root : 0), dir_(in_list.dir_view()), leaf_(in_list.leaf_view()) {
   entry.dir = dir_.c_str();
   entry.leaf = leaf_.c_str();
   entry.extras = nullptr;
@@ -15,6 +16,7 @@ int32_t DirTable::add(Segment& segment) {
     if (!entry.is_dir()) return;
     entry.dir_index = static_cast<uint32_t>(nodes_.size());
     nodes_.emplace_back(entry);
+    segment.dirs.push_back(&nodes_.back());
   };
   if (segment.transmit_indexes())
     for (int32_t i = 0; i < segment.count(); ++i) number(segment.added(i));

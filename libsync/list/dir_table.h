@@ -12,7 +12,7 @@
 namespace ocsync::sync {
 
 struct DirNode {
-  explicit DirNode(const Entry& listed);
+  explicit DirNode(const Entry& in_list);
   DirNode(const DirNode&) = delete;
 
   std::string path;        // "." for the root

@@ -63,6 +63,7 @@ class Segment {
   int32_t to_redo = 0;
   DirNode* parent = nullptr;  // the directory that gap index first_ndx() - 1 stands for; null: none
   int32_t first_dir = 0;             // number of this segment's first directory in the session
+  std::vector<DirNode*> dirs;        // its directories, by number - first_dir
 
  private:
   size_t position_of(int32_t ndx) const {

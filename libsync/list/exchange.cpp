@@ -1,0 +1,364 @@
+#include "libsync/list/exchange.h"
+
+#include <fmt/format.h>
+
+#include "libproto/ids_wire.h"
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+// --- sending --------------------------------------------------------------------------------------------------------
+
+ListSender::ListSender(const Terms& terms, Writer& out)
+    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()) {}
+
+Status ListSender::send(Segment& segment) {
+  const Options& o = terms_.options;
+  const bool with_names = terms_.agreed.incremental && !o.numeric_ids;
+  const uint64_t start = out_.position();
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    const Entry& entry = segment.added(i);
+    entry.path_into(wire_.name);
+    wire_.mode = entry.mode;
+    wire_.size = entry.size;
+    wire_.mtime = entry.mtime;
+    wire_.mtime_nsec = entry.nsec;
+    wire_.uid = entry.uid;
+    wire_.gid = entry.gid;
+    wire_.user_name.clear();
+    wire_.group_name.clear();
+    if (o.owner && names_.first_use_of_user(entry.uid) && with_names) wire_.user_name = names_.user_name(entry.uid);
+    if (o.group && names_.first_use_of_group(entry.gid) && with_names) wire_.group_name = names_.group_name(entry.gid);
+    wire_.target = entry.target();
+    wire_.link = proto::HardLink::kNone;
+    wire_.top_dir = false;
+    wire_.no_content = false;
+    if (entry.is_dir()) {
+      // An implied directory is told by both marks together.
+      wire_.top_dir = entry.has(kTopDir) || (entry.has(kImpliedDir) && !entry.has(kContentDir) && terms_.agreed.compact_numbers);
+      wire_.no_content = !entry.has(kContentDir);
+    }
+    if (entry.extras) {
+      const Extras& extras = *entry.extras;
+      wire_.rdev_major = extras.rdev_major;
+      wire_.rdev_minor = extras.rdev_minor;
+      wire_.atime = extras.atime;
+      wire_.crtime = extras.crtime;
+      wire_.checksum = extras.checksum;
+      if (entry.has(kLinked)) {
+        if (!terms_.agreed.hard_link_groups) {
+          wire_.link = proto::HardLink::kDevIno;
+          wire_.link_dev = static_cast<int64_t>(extras.dev);
+          wire_.link_ino = static_cast<int64_t>(extras.ino);
+        } else if (entry.has(kLinkFirst)) {
+          wire_.link = proto::HardLink::kFirst;
+        } else {
+          wire_.link = extras.link_key >= segment.first_ndx() ? proto::HardLink::kAbbreviated : proto::HardLink::kFollower;
+          wire_.link_group = static_cast<int32_t>(extras.link_key);
+        }
+      }
+    } else {
+      wire_.rdev_major = wire_.rdev_minor = 0;
+      wire_.atime = wire_.crtime = 0;
+      wire_.checksum = Digest{};
+    }
+    if (o.checksum && wire_.checksum.size == 0) wire_.checksum.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
+    TRY(encoder_.encode(wire_, out_));
+  }
+  const int io_error = o.ignore_errors ? 0 : terms_.reporter.state().io_error.load();
+  int told = first_list_ || io_error != first_io_error_ ? io_error : 0;
+  TRY(encoder_.encode_end(told, out_));
+  if (first_list_) first_io_error_ = io_error;
+  first_list_ = false;
+  terms_.totals.list_bytes += static_cast<int64_t>(out_.position() - start);
+  return {};
+}
+
+Status ListSender::send_trailer() {
+  const Options& o = terms_.options;
+  if (!terms_.agreed.incremental && !o.numeric_ids) {
+    if (o.owner || o.acls) TRY(proto::write_id_list(names_.user_list(), terms_.agreed, out_));
+    if (o.group || o.acls) TRY(proto::write_id_list(names_.group_list(), terms_.agreed, out_));
+  }
+  if (terms_.agreed.io_error_after_list)
+    TRY(out_.i32(o.ignore_errors ? 0 : terms_.reporter.state().io_error.load()));
+  return {};
+}
+
+// --- receiving ------------------------------------------------------------------------------------------------------
+
+ListReceiver::ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit)
+    : terms_(terms), in_(&in), decoder_(terms.agreed, terms.entry_fields()), ids_(std::move(ids)), admit_(std::move(admit)),
+      next_ndx_(terms.agreed.incremental ? 1 : 0) {}
+
+// Below version 30 only argument directories are marked; which others have content follows from the order they came in.
+void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
+  if (!entry.is_dir()) return;
+  if (entry.has(kTopDir)) {
+    entry.set(kContentDir);
+    if (terms_.options.recurse) {
+      const std::string path = entry.path();
+      hierarchy_length_ = path == "." ? 0 : static_cast<int>(path.size());
+      if (terms_.options.relative && path.ends_with("/.")) hierarchy_length_ -= 2;
+    }
+    return;
+  }
+  if (hierarchy_length_ < 0) return;
+  const std::string path = entry.path();
+  const size_t length = static_cast<size_t>(hierarchy_length_);
+  if (!terms_.options.relative || length == 0 || (shared >= length && path.size() > length && path[length] == '/'))
+    entry.set(kContentDir);
+  else
+    hierarchy_length_ = -1;
+}
+
+Status ListReceiver::take(Segment& segment, const DirNode* parent) {
+  const Options& o = terms_.options;
+  const bool inside_check = parent != nullptr;
+  if (inside_check) {
+    const std::string_view dir = dir_of_path(wire_.name);
+    const std::string_view expected = parent->path == "." ? std::string_view() : std::string_view(parent->path);
+    std::string_view stripped = dir;
+    if (o.relative)
+      while (stripped.size() > 1 && stripped.starts_with("/") && !expected.starts_with("/")) stripped.remove_prefix(1);
+    if (stripped != expected && dir != expected)
+      return fail(Fault::kUnsupported, fmt::format("ABORTING due to invalid path from sender: {}", wire_.name));
+  }
+  Entry& entry = segment.add(wire_.name);
+  entry.mode = static_cast<uint16_t>(wire_.mode);
+  entry.size = wire_.size;
+  entry.mtime = wire_.mtime;
+  entry.nsec = wire_.mtime_nsec;
+  entry.uid = wire_.uid;
+  entry.gid = wire_.gid;
+  if (!wire_.user_name.empty()) ids_.map_user(wire_.uid, wire_.user_name);
+  if (!wire_.group_name.empty()) ids_.map_group(wire_.gid, wire_.group_name);
+  if (entry.is_dir()) {
+    if (terms_.agreed.compact_numbers) {
+      if (wire_.top_dir && wire_.no_content) entry.set(kImpliedDir);
+      else if (!wire_.no_content) {
+        entry.set(kContentDir);
+        if (wire_.top_dir) entry.set(kTopDir);
+      }
+    } else {
+      if (wire_.top_dir) entry.set(kTopDir);
+      derive_content_marks(entry, wire_.shared_prefix);
+    }
+  }
+  if (!wire_.target.empty()) segment.extras_of(entry).target = segment.store(wire_.target);
+  if (entry.is_device()) {
+    segment.extras_of(entry).rdev_major = wire_.rdev_major;
+    segment.extras_of(entry).rdev_minor = wire_.rdev_minor;
+  }
+  if (o.atimes > 0 && !entry.is_dir()) segment.extras_of(entry).atime = wire_.atime;
+  if (o.crtimes) segment.extras_of(entry).crtime = wire_.crtime;
+  if (o.checksum && entry.is_regular()) segment.extras_of(entry).checksum = wire_.checksum;
+  if (o.hard_links > 0 && wire_.link != proto::HardLink::kNone && !entry.is_dir()) {
+    Extras& extras = segment.extras_of(entry);
+    const int32_t position = segment.first_ndx() + segment.count() - 1;
+    switch (wire_.link) {
+      case proto::HardLink::kFirst:
+        extras.link_key = position;
+        known_groups_[position] = true;
+        break;
+      case proto::HardLink::kDevIno: {
+        const auto [at, fresh] = dev_inos_[static_cast<uint64_t>(wire_.link_dev)].try_emplace(static_cast<uint64_t>(wire_.link_ino), next_link_key_);
+        if (fresh) ++next_link_key_;
+        extras.link_key = at->second;
+        break;
+      }
+      default:
+        if (!known_groups_.contains(wire_.link_group))
+          return fail(Fault::kProtocol, fmt::format("hard-link gnum {} precedes flist start {}", wire_.link_group, segment.first_ndx()));
+        extras.link_key = wire_.link_group;
+    }
+    entry.set(kLinked);
+  }
+  return {};
+}
+
+Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
+  auto segment = std::make_shared<Segment>(next_ndx_);
+  const uint64_t start = in_->position();
+  const proto::EntryDecoder::FindLeader leader = [&](int32_t index) -> Result<const proto::WireEntry*> {
+    if (index < segment->first_ndx()) return nullptr;
+    const Entry& entry = segment->added(index - segment->first_ndx());
+    leader_ = proto::WireEntry{};
+    leader_.mode = entry.mode;
+    leader_.size = entry.size;
+    leader_.mtime = entry.mtime;
+    leader_.mtime_nsec = entry.nsec;
+    leader_.uid = entry.uid;
+    leader_.gid = entry.gid;
+    leader_.target = entry.target();
+    if (entry.extras) {
+      leader_.rdev_major = entry.extras->rdev_major;
+      leader_.rdev_minor = entry.extras->rdev_minor;
+      leader_.atime = entry.extras->atime;
+      leader_.crtime = entry.extras->crtime;
+      leader_.checksum = entry.extras->checksum;
+    }
+    return &leader_;
+  };
+  for (;;) {
+    const auto end = TRY(decoder_.decode(*in_, wire_, segment->first_ndx(), segment->count(), leader));
+    if (end) {
+      if (end->io_error != 0 && !terms_.options.ignore_errors) terms_.reporter.state().io_error |= end->io_error & 7;
+      break;
+    }
+    TRY(take(*segment, parent));
+    if (admit_) TRY(admit_(wire_.name, segment->added(segment->count() - 1).is_dir()));
+  }
+  terms_.totals.list_bytes += static_cast<int64_t>(in_->position() - start);
+  return segment;
+}
+
+Status ListReceiver::adopt(Segment& segment) {
+  for (int32_t i = 0; i < segment.count(); ++i)
+    if (segment.added(i).has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
+  return finish(segment);
+}
+
+// What every list gets once it is complete: ids mapped, duplicates cleaned, hard-link groups marked.
+Status ListReceiver::finish(Segment& segment) {
+  const Options& o = terms_.options;
+  if (!o.chmod.empty() && !terms_.local && !chmod_) chmod_ = TRY(ModeChanges::parse(o.chmod));
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    Entry& entry = segment.added(i);
+    if (o.owner) entry.uid = ids_.map_user(entry.uid, {});
+    if (o.group) {
+      const auto group = ids_.map_group(entry.gid, {});
+      entry.gid = group.gid;
+      if (!group.settable) entry.set(kGroupUnsettable);
+    }
+    if (chmod_ && !entry.is_symlink() && entry.mode != 0) entry.mode = static_cast<uint16_t>(chmod_->apply(entry.mode));
+    if (!terms_.local) {
+      terms_.totals.files.add(entry.mode);
+      if (entry.is_regular() || entry.is_symlink()) terms_.totals.total_size += entry.size;
+    }
+  }
+  total_ += segment.count();
+  if (!terms_.local) segment.seal(terms_.order(), !o.iconv.empty());
+  clean_duplicates(segment, terms_);
+  if (terms_.agreed.incremental && !terms_.local) segment.first_dir = dirs_.add(segment);
+  if (o.relative) {
+    for (int32_t i = 0; i < segment.count(); ++i) {
+      Entry& entry = segment.added(i);
+      while (entry.dir_length > 0 && entry.dir[0] == '/') ++entry.dir, --entry.dir_length;
+    }
+  }
+  if (o.prune_empty_dirs && !terms_.agreed.incremental) prune_empty(segment);
+  if (o.hard_links > 0) {
+    // In order of work: who is first and last of its group, as far as is known now.
+    std::unordered_map<int64_t, int32_t> last;
+    for (int32_t i = 0; i < segment.count(); ++i) {
+      Entry& entry = segment.sorted(i);
+      if (!entry.has(kLinked) || !entry.active()) continue;
+      entry.unset(kLinkFirst);
+      entry.unset(kLinkLast);
+      const auto [at, fresh] = last.try_emplace(entry.extras->link_key, i);
+      if (fresh) entry.set(kLinkFirst);
+      else at->second = i;
+    }
+    for (const auto& [key, at] : last) segment.sorted(at).set(kLinkLast);
+    // Without incremental lists nothing can follow: a lone member is an ordinary file.
+    if (!terms_.agreed.incremental)
+      for (int32_t i = 0; i < segment.count(); ++i) {
+        Entry& entry = segment.sorted(i);
+        if (entry.has(kLinkFirst) && entry.has(kLinkLast)) entry.marks = static_cast<uint16_t>(entry.marks & ~(kLinked | kLinkFirst | kLinkLast));
+      }
+  }
+  next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
+  return {};
+}
+
+Result<std::shared_ptr<Segment>> ListReceiver::first() {
+  auto segment = TRY(read(nullptr));
+  const Options& o = terms_.options;
+  if (!terms_.agreed.incremental && !o.numeric_ids) {
+    if (o.owner || o.acls) {
+      const proto::IdList users = TRY(proto::read_id_list(terms_.agreed, *in_));
+      for (const proto::IdName& name : users.names) ids_.map_user(name.id, name.name);
+      if (!users.zero.empty()) ids_.map_user(0, users.zero);
+    }
+    if (o.group || o.acls) {
+      const proto::IdList groups = TRY(proto::read_id_list(terms_.agreed, *in_));
+      for (const proto::IdName& name : groups.names) ids_.map_group(name.id, name.name);
+      if (!groups.zero.empty()) ids_.map_group(0, groups.zero);
+    }
+  }
+  if (terms_.agreed.io_error_after_list) {
+    const int bits = TRY(in_->i32());
+    if (!o.ignore_errors) terms_.reporter.state().io_error |= bits & 7;
+  }
+  TRY(finish(*segment));
+  if (terms_.agreed.incremental && segment->count() > 0 && segment->sorted(0).is_root() && segment->sorted(0).is_dir())
+    segment->parent = &dirs_.node(static_cast<int32_t>(segment->sorted(0).dir_index));
+  return segment;
+}
+
+Result<std::shared_ptr<Segment>> ListReceiver::sub_list(int32_t number) {
+  if (number < 0 || number >= dirs_.count())
+    return fail(Fault::kProtocol, fmt::format("Invalid dir index: {} ({} - {})", proto::kNdxListOffset - number,
+                                              proto::kNdxListOffset, proto::kNdxListOffset - dirs_.count() + 1));
+  DirNode& node = dirs_.node(number);
+  if (node.cleared) return fail(Fault::kProtocol, fmt::format("rsync: refusing flist for cleared dir_ndx {}", number));
+  if (node.listed)
+    return fail(Fault::kProtocol, fmt::format("rsync: refusing malicious duplicate flist for dir {}", number));
+  node.listed = true;
+  auto segment = TRY(read(&node));
+  TRY(finish(*segment));
+  segment->parent = &node;
+  return segment;
+}
+
+void ListReceiver::prune_empty(Segment& segment) {
+  // From the back: a directory stays if something below it stays that is no directory.
+  std::unordered_map<std::string, bool> needed;
+  for (int32_t i = segment.count() - 1; i >= 0; --i) {
+    Entry& entry = segment.sorted(i);
+    if (!entry.active()) continue;
+    const std::string path = entry.path();
+    if (entry.is_dir() && !entry.is_root() && !needed.contains(path)) {
+      entry.set(kCleared);
+      continue;
+    }
+    for (std::string_view dir = dir_of_path(path); !dir.empty(); dir = dir_of_path(dir))
+      if (!needed.emplace(std::string(dir), true).second) break;
+  }
+}
+
+void clean_duplicates(Segment& segment, const Terms& terms) {
+  Entry* kept = nullptr;
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    Entry& entry = segment.sorted(i);
+    if (entry.leaf_length == 0) {
+      entry.set(kCleared);
+      continue;
+    }
+    Entry* twin = nullptr;
+    if (kept && compare_entries(*kept, entry, terms.order()) == 0) {
+      twin = kept;
+    } else if (entry.is_dir() && terms.agreed.component_order && !entry.is_root()) {
+      // A file of the same name sorts elsewhere.
+      const int32_t at = segment.find(entry.path(), false, terms.order());
+      if (at >= 0 && at < i && segment.sorted(at).active() && !segment.sorted(at).is_dir()) twin = &segment.sorted(at);
+    }
+    if (!twin) {
+      kept = &entry;
+      continue;
+    }
+    if (entry.is_dir() && !twin->is_dir()) {
+      twin->set(kCleared);
+      kept = &entry;
+    } else {
+      if (entry.is_dir()) {
+        twin->marks = static_cast<uint16_t>(twin->marks | (entry.marks & (kTopDir | kContentDir)));
+        if (!entry.has(kImpliedDir)) twin->unset(kImpliedDir);
+      }
+      entry.set(kCleared);
+    }
+  }
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,86 @@
+// Sending and receiving segments; the receiving end refuses what the options do not allow.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libio/base/charset.h"
+#include "libio/base/stream.h"
+#include "libproto/entry_wire.h"
+#include "libproto/index.h"
+#include "libsync/list/dir_table.h"
+#include "libsync/list/ids.h"
+#include "libsync/list/segment.h"
+#include "libsync/meta/modes.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// Writes segments as they travel. One thread's own; lives for the session (the encoding remembers).
+class ListSender {
+ public:
+  ListSender(const Terms& terms, Writer& out);
+  // Entries in the order they were added, then the end mark with the io_error bits there is room for.
+  Status send(Segment& segment);
+  // What follows the only list of a session without incremental lists: id lists, io_error.
+  Status send_trailer();
+
+ private:
+  const Terms& terms_;
+  Writer& out_;
+  proto::EntryEncoder encoder_;
+  IdNames names_;
+  proto::WireEntry wire_;
+  std::unique_ptr<CharsetConverter> to_wire_;
+  bool first_list_ = true;
+  int first_io_error_ = 0;
+};
+
+// Says whether a name may be in the list at all; an error ends the session.
+using AdmitEntry = std::function<Status(std::string_view path, bool is_dir)>;
+
+// Reads segments, maps ids, applies --chmod, cleans duplicates, groups hard links. One thread's own.
+class ListReceiver {
+ public:
+  ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit);
+  // The first list of the session with whatever follows it directly.
+  Result<std::shared_ptr<Segment>> first();
+  // The list of directory `number`, whose index was just read.
+  Result<std::shared_ptr<Segment>> sub_list(int32_t number);
+  int64_t entries() const { return total_; }
+
+  // The same treatment for a segment that never travelled: a local run's scanner made it on this machine.
+  Status adopt(Segment& segment);
+
+ private:
+  Result<std::shared_ptr<Segment>> read(DirNode* parent);
+  Status take(Segment& segment, const DirNode* parent);
+  Status finish(Segment& segment);
+  void derive_content_marks(Entry& entry, uint8_t shared);
+  void prune_empty(Segment& segment);
+
+  const Terms& terms_;
+  Reader* in_;
+  proto::EntryDecoder decoder_;
+  IdMap ids_;
+  AdmitEntry admit_;
+  std::optional<ModeChanges> chmod_;
+  DirTable dirs_;
+  proto::WireEntry wire_, leader_;
+  std::unique_ptr<CharsetConverter> from_wire_;
+  int32_t next_ndx_;
+  int64_t total_ = 0;
+  std::unordered_map<uint64_t, std::unordered_map<uint64_t, int64_t>> dev_inos_;
+  int64_t next_link_key_ = 0;
+  std::unordered_map<int64_t, bool> known_groups_;
+  // Below version 30: the hierarchy whose directories have content.
+  int hierarchy_length_ = -1;
+};
+
+// Removes duplicates of a sealed segment in place: indexes stay, losers are cleared.
+void clean_duplicates(Segment& segment, const Terms& terms);
+
+}  // namespace ocsync::sync

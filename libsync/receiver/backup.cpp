@@ -1,0 +1,121 @@
+#include "libsync/receiver/backup.h"
+
+#include <fmt/format.h>
+
+#include "libio/os/copy.h"
+#include "libio/os/temp_file.h"
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+bool Backups::is_backup_name(std::string_view leaf) const {
+  const std::string& suffix = terms_.options.backup_suffix;
+  return !suffix.empty() && leaf.size() > suffix.size() && leaf.ends_with(suffix);
+}
+
+// The directory `relative` below --backup-dir, made component by component in held directories.
+Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::string& relative) {
+  if (last_ && last_path_ == relative) return last_;
+  if (!root_) {
+    const std::string& dir = terms_.options.backup_dir;
+    const std::string path = dir[0] == '/' ? dir : join_path(destination_.absolute(), dir);
+    std::string made;
+    for (size_t i = 0; i < path.size();) {
+      const size_t end = path.find('/', i + 1);
+      made = path.substr(0, end);
+      if (::mkdir(made.c_str(), 0777) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
+        return fail(Fault::kFileIo, fmt::format("backup mkdir \"{}\" failed", made), errno);
+      i = end == std::string::npos ? path.size() : end;
+    }
+    auto opened = io::Dir::open_trusted(path, terms_.options.insecure_links);
+    if (!opened) return fail(Fault::kFileIo, fmt::format("cannot open backup-dir \"{}\"", path), opened.error().sys);
+    root_ = std::make_shared<const io::Dir>(std::move(*opened));
+  }
+  std::shared_ptr<const io::Dir> here = root_;
+  for (size_t i = 0; i < relative.size();) {
+    const size_t end = std::min(relative.find('/', i), relative.size());
+    const std::string part = relative.substr(i, end - i);
+    const io::Leaf leaf = TRY(io::Leaf::check(part));
+    auto next = here->child(leaf);
+    if (!next && (next.error().sys == ENOENT || next.error().sys == ENOTDIR || next.error().sys == ELOOP)) {
+      if (next.error().sys != ENOENT) (void)here->unlink(leaf);
+      uint32_t mode = 0777;
+      // A backup directory looks like the one it keeps things of.
+      if (const auto like = destination_.dir(relative.substr(0, end)))
+        if (const auto info = (*like)->self()) mode = info->permissions() | 0700;
+      TRY(here->make_dir(leaf, mode));
+      next = here->child(leaf);
+    }
+    if (!next) return fail(next.error());
+    here = std::make_shared<const io::Dir>(std::move(*next));
+    i = end + 1;
+  }
+  last_path_ = relative;
+  last_ = here;
+  return here;
+}
+
+Result<Backups::Place> Backups::place_for(const std::string& path) {
+  const Options& o = terms_.options;
+  Place place;
+  place.leaf = std::string(leaf_of_path(path)) + o.backup_suffix;
+  const std::string dir(dir_of_path(path));
+  if (o.backup_dir.empty()) {
+    place.dir = TRY(destination_.dir(dir));
+    place.path = path + o.backup_suffix;
+  } else {
+    place.dir = TRY(open_backup_dir(dir));
+    place.path = join_path(o.backup_dir, path) + o.backup_suffix;
+  }
+  return place;
+}
+
+Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target) {
+  const auto info = dir.info(leaf);
+  if (!info) {
+    if (info.error().sys == ENOENT) return false;
+    return fail(info.error());
+  }
+  const Place place = TRY(place_for(path));
+  const io::Leaf to = TRY(io::Leaf::check(place.leaf));
+  const Options& o = terms_.options;
+  if (info->is_symlink() && o.safe_links) {
+    const auto target = dir.read_link(leaf);
+    if (target && symlink_is_unsafe(*target, path)) {
+      terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target));
+      if (!keep_target) TRY(dir.unlink(leaf));
+      return true;
+    }
+  }
+  if (const auto old = place.dir->info(to); old && old->is_dir()) (void)place.dir->remove_dir(to);
+  // A link keeps the name in place until the new content takes it; where links are refused, moving or copying must do.
+  Status moved = fail(Error(EMLINK));
+  if (keep_target) {
+    moved = dir.hard_link(leaf, *place.dir, to);
+    if (!moved && moved.error().sys == EEXIST) {
+      TRY(place.dir->unlink(to));
+      moved = dir.hard_link(leaf, *place.dir, to);
+    }
+  }
+  if (!moved) moved = dir.rename(leaf, *place.dir, to);
+  if (!moved && moved.error().sys == EXDEV && info->is_regular()) {
+    const io::File from = TRY(dir.open_read(leaf));
+    io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, info->permissions() & 0700));
+    TRY(io::copy_content(from, temp.file(), info->size, {}, terms_.stop));
+    (void)temp.file().set_owner(info->uid, info->gid);
+    (void)temp.file().set_mode(info->permissions());
+    (void)temp.file().set_times(info->atime, info->mtime);
+    TRY(temp.commit(*place.dir, to));
+    if (!keep_target) TRY(dir.unlink(leaf));
+    moved = {};
+  } else if (!moved && moved.error().sys == EXDEV && info->is_symlink()) {
+    (void)place.dir->unlink(to);
+    moved = place.dir->make_symlink(TRY(dir.read_link(leaf)), to);
+    if (moved && !keep_target) TRY(dir.unlink(leaf));
+  }
+  if (!moved) return fail(moved.error());
+  terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
+  return true;
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,218 @@
+#include "libsync/receiver/basis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+std::optional<std::string> DiskProbe::link_target() {
+  auto target = dir_.read_link(leaf_);
+  if (!target) return std::nullopt;
+  if (terms_.options.munge_links) {
+    constexpr std::string_view kPrefix = "/rsyncd-munged/";
+    if (target->starts_with(kPrefix)) target->erase(0, kPrefix.size());
+  }
+  return *target;
+}
+
+Digest DiskProbe::content_digest() {
+  Digest zero;
+  zero.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
+  const auto file = dir_.open_read(leaf_);
+  if (!file) return zero;
+  file->advise_sequential();
+  Hasher hasher(terms_.agreed.list_digest);
+  std::vector<std::byte> buffer(256 * 1024);
+  for (uint64_t offset = 0;;) {
+    const auto got = file->read_at(buffer, offset);
+    if (!got || terms_.stop.requested()) return zero;
+    if (*got == 0) break;
+    hasher.update(Bytes(buffer).first(*got));
+    offset += *got;
+  }
+  return hasher.finish();
+}
+
+BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
+  BasisDirs out;
+  const char* option = terms.options.basis_kind == BasisDirKind::kCompare ? "--compare-dest"
+                       : terms.options.basis_kind == BasisDirKind::kCopy  ? "--copy-dest"
+                                                                          : "--link-dest";
+  for (std::string path : terms.options.basis_dirs) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    if (path[0] != '/') {
+      // A destination that a dry run did not make is itself one level that "../" undoes.
+      if (destination.missing() && path.starts_with("../"))
+        path = join_path(dir_of_path(destination.absolute()), path.substr(3));
+      else
+        path = join_path(destination.absolute(), path);
+    }
+    auto dir = io::Dir::open_trusted(path, terms.options.insecure_links);
+    if (!dir) {
+      terms.reporter.warning_line(dir.error().sys == ENOTDIR ? fmt::format("{} arg is not a dir: {}", option, path)
+                                                             : fmt::format("{} arg does not exist: {}", option, path));
+      out.caches_.push_back(nullptr);
+    } else {
+      out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), true));
+    }
+    out.names_.push_back(std::move(path));
+  }
+  return out;
+}
+
+std::shared_ptr<const io::Dir> BasisDirs::dir(int index, std::string_view path) const {
+  const auto& cache = caches_[static_cast<size_t>(index)];
+  if (!cache) return nullptr;
+  auto found = cache->open(path);
+  return found ? *found : nullptr;
+}
+
+BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::string& path, const Terms& terms) const {
+  Match best;
+  const Kind wanted = kind_of(entry.mode);
+  for (int i = 0; i < count(); ++i) {
+    const auto where = dir(i, dir_of_path(path));
+    if (!where) continue;
+    const std::string name(leaf_of_path(path));
+    Result<io::FileInfo> info = fail(Error(ENOENT));
+    if (name == ".") {
+      info = where->self();
+    } else {
+      const auto leaf = io::Leaf::check(name);
+      if (!leaf) continue;
+      info = where->info(*leaf);
+    }
+    if (!info || kind_of(info->mode) != wanted) continue;
+    int level = 1;
+    if (name != ".") {
+      const auto leaf = io::Leaf::check(name);
+      DiskProbe probe(*where, *leaf, terms);
+      if (quick_check(entry, *info, probe, terms, Attempt::kFirst)) level = attributes_match(entry, mode, *info, terms) ? 3 : 2;
+    } else {
+      level = attributes_match(entry, mode, *info, terms) ? 3 : 2;
+    }
+    if (level > best.level) best = Match{level, i, *info, where, join_path(names_[static_cast<size_t>(i)], path)};
+    if (best.level == 3) break;
+  }
+  return best;
+}
+
+namespace {
+
+constexpr uint32_t kUnit = 1u << 16;
+
+// Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself.
+uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
+  const size_t longer = std::max(a.size(), b.size()), shorter = std::min(a.size(), b.size());
+  if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return UINT32_MAX;
+  std::vector<uint32_t> row(b.size() + 1);
+  for (size_t j = 0; j < b.size(); ++j) row[j + 1] = row[j] + kUnit + static_cast<unsigned char>(b[j]);
+  for (const char c : a) {
+    const uint32_t x = static_cast<unsigned char>(c);
+    uint32_t diagonal = row[0];
+    row[0] += kUnit + x;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const uint32_t y = static_cast<unsigned char>(b[j]);
+      const uint32_t change = x == y ? 0 : kUnit + (x > y ? x - y : y - x);
+      const uint32_t best = std::min({diagonal + change, row[j + 1] + kUnit + x, row[j] + kUnit + y});
+      diagonal = row[j + 1];
+      row[j + 1] = best;
+    }
+  }
+  return row[b.size()];
+}
+
+// The suffix that tells what kind of file a name is, without backup endings; empty if none.
+std::string_view telling_suffix(std::string_view name) {
+  while (name.starts_with(".")) name.remove_prefix(1);
+  std::string_view found;
+  bool first = true;
+  for (;;) {
+    while (name.size() > 1 && name.ends_with("~")) name.remove_suffix(1);
+    const size_t dot = name.rfind('.');
+    if (dot == std::string_view::npos || dot == 0) break;
+    const std::string_view suffix = name.substr(dot + 1);
+    name = name.substr(0, dot);
+    if (first && (suffix == "bak" || suffix == "old" || suffix == "orig" || (suffix.starts_with("~") && suffix.ends_with("~")))) continue;
+    const bool numeric = !suffix.empty() && std::all_of(suffix.begin(), suffix.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (first) {
+      found = suffix;
+      first = false;
+      if (!numeric) break;
+    } else if (!numeric) {
+      found = suffix;
+      break;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+void Fuzzy::used(std::string_view leaf) {
+  if (!loaded_ || listings_.empty()) return;
+  for (Candidate& candidate : listings_[0].candidates)
+    if (candidate.leaf == leaf) candidate.used = true;
+}
+
+std::optional<Basis> Fuzzy::find(const Entry& entry, const std::string& dir_path, const std::shared_ptr<const io::Dir>& dir) {
+  if (!loaded_ || path_ != dir_path) {
+    path_ = dir_path;
+    loaded_ = true;
+    listings_.clear();
+    const int count = 1 + (terms_.options.fuzzy > 1 ? basis_.count() : 0);
+    for (int i = 0; i < count; ++i) {
+      Listing listing;
+      listing.dir = i == 0 ? dir : basis_.dir(i - 1, dir_path);
+      if (listing.dir) {
+        if (const auto names = listing.dir->list()) {
+          for (const io::DirEntry& item : names->entries) {
+            const auto leaf = io::Leaf::check(names->name(item));
+            if (!leaf) continue;
+            const auto info = listing.dir->info(*leaf);
+            if (info && info->is_regular() && info->size > 0) listing.candidates.push_back({names->name(item), *info});
+          }
+          std::sort(listing.candidates.begin(), listing.candidates.end(), [](const auto& a, const auto& b) { return a.leaf < b.leaf; });
+        }
+      }
+      listings_.push_back(std::move(listing));
+    }
+  }
+  const auto as_basis = [&](size_t list, const Candidate& candidate) {
+    Basis basis;
+    basis.type = static_cast<uint8_t>(proto::kBasisFuzzy + list);
+    basis.dir = listings_[list].dir;
+    basis.leaf = candidate.leaf;
+    basis.path = list == 0 ? join_path(dir_path, candidate.leaf) : join_path(join_path(basis_.name(static_cast<int>(list) - 1), dir_path), candidate.leaf);
+    basis.bytes = candidate.info.size;
+    return basis;
+  };
+  for (size_t i = 0; i < listings_.size(); ++i)
+    for (const Candidate& candidate : listings_[i].candidates)
+      if (!candidate.used && candidate.info.size == static_cast<uint64_t>(entry.size) && terms_.same_time(candidate.info.mtime, entry.time()))
+        return as_basis(i, candidate);
+  uint32_t lowest = 25 * kUnit;
+  std::optional<Basis> best;
+  const std::string_view name = entry.leaf_view(), suffix = telling_suffix(name);
+  for (size_t i = 0; i < listings_.size(); ++i)
+    for (const Candidate& candidate : listings_[i].candidates) {
+      if (candidate.used) continue;
+      uint32_t distance = name_distance(candidate.leaf, name, lowest);
+      if (distance == UINT32_MAX) continue;
+      const std::string_view other = telling_suffix(candidate.leaf);
+      const uint32_t suffixes = name_distance(other, suffix, 0xFFFF0000u);
+      if (suffixes > 0x0FFFFFFFu) continue;
+      distance += suffixes * 10;
+      if (distance <= lowest) {
+        lowest = distance;
+        best = as_basis(i, candidate);
+      }
+    }
+  return best;
+}
+
+}  // namespace ocsync::sync

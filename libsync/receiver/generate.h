@@ -1,0 +1,103 @@
+// The generating role: for each entry look, decide, create or ask. It alone writes to the far side.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "libsync/filter/rules.h"
+#include "libsync/receiver/backup.h"
+#include "libsync/receiver/basis.h"
+#include "libsync/receiver/decide.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/receiver/hard_links.h"
+#include "libsync/receiver/place.h"
+#include "libsync/receiver/remove.h"
+#include "libsync/receiver/transfers.h"
+
+namespace ocsync::sync {
+
+// Runs on one thread from the first segment to the end of all phases.
+class Generator {
+ public:
+  Generator(const Terms& terms, const FilterRules& filters, Destination& destination, Transfers& transfers, Events& events);
+  // The segments come through the events, too. Returns when the last phase is over (before the final goodbye).
+  Status run();
+
+ private:
+  struct Spot;  // where one entry goes and what is there
+
+  Status work_on(const std::shared_ptr<Segment>& segment);
+  Status handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
+  Status handle_dir(Spot& spot, bool own_turn);
+  Status handle_link(Spot& spot, const Decision& decision);
+  Status handle_node(Spot& spot, const Decision& decision);
+  Status handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead);
+  void say_skip(Spot& spot, const Decision& decision);
+  Status keep(Spot& spot);
+  Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {});
+  Status success(Spot& spot);
+  // Creates under a hidden name and renames, so that something that is replaced is never missing.
+  template <class Make>
+  bool create_atomically(Spot& spot, bool replaces, Make make, const char* what);
+  bool apply(Spot& spot, const std::optional<io::FileInfo>& now, bool created);
+  bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
+  Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
+  bool copy_basis(Spot& spot, const BasisDirs::Match& match);
+
+  // Hard links.
+  Result<bool> link_check(Spot& spot);
+  Status finish_group(Spot& spot, int basis_dir = -1);
+  Status finish_group_of(Entry& entry, const std::string& path, int basis_dir);
+  Result<bool> link_to(Spot& spot, const std::string& leader);
+  Status promote_waiting(Entry& entry);
+  void skipped_member(Spot& spot);
+
+  Status take_events(bool wait);
+  Status on_event(Event event);
+  Status redo_pending();
+  Status release_finished();
+  Status touch_up(const Entry& entry, const std::string& path);
+  Status finish_phases();
+  Result<bool> parent_known(const Segment& segment, const Entry& entry);
+  void touched(std::string_view dir);
+  Segment* segment_of(int32_t ndx, std::shared_ptr<Segment>& keep) const;
+
+  const Terms& terms_;
+  const FilterRules& filters_;
+  Destination& destination_;
+  Transfers& transfers_;
+  Events& events_;
+  Backups backups_;
+  Placer placer_;
+  Remover remover_;
+  BasisDirs basis_;
+  Fuzzy fuzzy_;
+  HardLinks links_;
+
+  std::deque<std::shared_ptr<Segment>> segments_;  // alive: the oldest first
+  std::shared_ptr<Segment> current_;
+  std::deque<std::shared_ptr<Segment>> upcoming_;
+  bool list_complete_ = false;
+  int64_t entries_ = 0;
+  int phases_seen_ = 0;
+  std::deque<int32_t> redo_;
+  std::optional<Error> closed_;
+  bool closed_normally_ = false;
+
+  uint32_t default_perms_;
+  std::string skip_below_;          // contents of this directory are skipped
+  std::string dry_missing_;         // dry run: this directory would have been made
+  std::string last_parent_;
+  bool last_parent_known_ = false;
+  std::unordered_set<std::string> touched_;
+  std::string last_touched_;
+  bool retouch_perms_ = false;
+  std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
+  int working_phase_ = 0;
+};
+
+}  // namespace ocsync::sync

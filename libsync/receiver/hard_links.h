@@ -1,0 +1,47 @@
+// Groups of names for one inode, as the generator works through them.
+//
+// Members that do not exist yet wait until one of their group is complete; then all are linked to it. Which member is
+// asked for: one that is up to date, else the last one known.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libsync/list/segment.h"
+
+namespace ocsync::sync {
+
+class HardLinks {
+ public:
+  struct Member {
+    int32_t ndx = 0;
+    std::shared_ptr<Segment> segment;
+    Entry* entry = nullptr;
+  };
+  enum class State : uint8_t { kOpen, kBusy, kDone };
+  struct Group {
+    State state = State::kOpen;
+    std::string leader_path;      // once done
+    int basis_dir = -1;           // dry run: the leader is a match in this basis directory
+    std::vector<Member> waiting;  // each counts as in progress in its segment
+  };
+  Group& group_of(const Entry& entry) { return groups_[entry.extras->link_key]; }
+  void wait(Group& group, Member member) {
+    ++member.segment->in_progress;
+    group.waiting.push_back(std::move(member));
+  }
+  // The members to be linked now that the group is done, in the order rsync links them (latest first).
+  std::vector<Member> take_waiting(Group& group) {
+    std::vector<Member> out(group.waiting.rbegin(), group.waiting.rend());
+    group.waiting.clear();
+    return out;
+  }
+
+ private:
+  std::unordered_map<int64_t, Group> groups_;
+};
+
+}  // namespace ocsync::sync

@@ -1,0 +1,258 @@
+#include "libsync/receiver/place.h"
+
+#include <fmt/format.h>
+
+#include "libio/os/copy.h"
+#include "libsync/list/paths.h"
+#include "libsync/meta/apply.h"
+
+namespace ocsync::sync {
+
+std::optional<Placer::Partial> Placer::partial_place(const std::string& path, bool make) {
+  const std::string& setting = terms_.options.partial_dir;
+  if (setting.empty()) return std::nullopt;
+  Partial out;
+  out.leaf = leaf_of_path(path);
+  if (setting[0] == '/') {
+    auto dir = io::Dir::open_trusted(setting, terms_.options.insecure_links);
+    if (!dir && make && dir.error().sys == ENOENT && ::mkdir(setting.c_str(), 0700) == 0)
+      dir = io::Dir::open_trusted(setting, terms_.options.insecure_links);
+    if (!dir) return std::nullopt;
+    out.dir = std::make_shared<const io::Dir>(std::move(*dir));
+    out.path = join_path(setting, out.leaf);
+    return out;
+  }
+  std::string relative = join_path(dir_of_path(path), setting);
+  while (relative.size() > 1 && relative.back() == '/') relative.pop_back();
+  auto dir = destination_.dir(relative);
+  if (!dir && make) {
+    const auto parent = destination_.dir(dir_of_path(relative));
+    const std::string name(leaf_of_path(relative));
+    const auto leaf = io::Leaf::check(name);
+    if (!parent || !leaf) return std::nullopt;
+    // A file of that name in the way of the directory gives way to it.
+    if (const auto there = (*parent)->info(*leaf); there && !there->is_dir()) (void)(*parent)->unlink(*leaf);
+    if (const Status made = (*parent)->make_dir(*leaf, 0700); !made && made.error().sys != EEXIST) return std::nullopt;
+    dir = destination_.dir(relative);
+  }
+  if (!dir) return std::nullopt;
+  out.dir = *dir;
+  out.path = join_path(relative, out.leaf);
+  return out;
+}
+
+void Placer::drop_partial_dir(const std::string& path) {
+  const std::string& setting = terms_.options.partial_dir;
+  if (setting.empty() || setting[0] == '/') return;
+  std::string relative = join_path(dir_of_path(path), setting);
+  while (relative.size() > 1 && relative.back() == '/') relative.pop_back();
+  const auto parent = destination_.dir(dir_of_path(relative));
+  const std::string name(leaf_of_path(relative));
+  const auto leaf = io::Leaf::check(name);
+  if (parent && leaf && (*parent)->remove_dir(*leaf)) destination_.forget(relative);
+}
+
+std::optional<Output> Placer::open(const Request& request) {
+  const Options& o = terms_.options;
+  Output out;
+  const bool append = terms_.append || terms_.append_verify;
+  out.partial_in_place = request.basis.type == proto::kBasisPartialDir && request.basis && terms_.agreed.inplace_partial;
+  out.in_place = o.inplace || append || out.partial_in_place;
+  if (out.in_place) {
+    out.dir = out.partial_in_place ? request.basis.dir : request.dir;
+    out.leaf = out.partial_in_place ? request.basis.leaf : request.leaf;
+    const auto leaf = io::Leaf::check(out.leaf);
+    if (!leaf) return std::nullopt;
+    auto file = out.dir->open_update(*leaf);
+    if (!file && file.error().sys == ENOENT) file = out.dir->create(*leaf, 0600);
+    if (!file && file.error().sys == EACCES) {
+      // Write permission is lent just long enough to open the file.
+      if (const auto info = out.dir->info(*leaf); info && info->is_regular()) {
+        (void)out.dir->set_mode(*leaf, info->permissions() | S_IWUSR);
+        file = out.dir->open_update(*leaf);
+        (void)out.dir->set_mode(*leaf, info->permissions());
+      }
+    }
+    if (!file) {
+      terms_.reporter.error_transfer(role_, fmt::format("open {} failed", destination_.shown(request.path)), file.error().sys);
+      return std::nullopt;
+    }
+    out.direct = std::move(*file);
+    return out;
+  }
+  std::shared_ptr<const io::Dir> dir = request.dir;
+  if (!o.temp_dir.empty()) {
+    if (!temp_dir_) {
+      auto opened = io::Dir::open_trusted(o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination_.absolute(), o.temp_dir), o.insecure_links);
+      if (!opened) {
+        terms_.reporter.error_transfer(role_, fmt::format("cannot open temp-dir \"{}\"", o.temp_dir), opened.error().sys);
+        return std::nullopt;
+      }
+      temp_dir_ = std::make_shared<const io::Dir>(std::move(*opened));
+    }
+    dir = temp_dir_;
+  }
+  auto temp = io::TempFile::create(*dir, request.leaf, (request.mode | S_IWUSR) & 0700, !o.temp_dir.empty());
+  if (!temp) {
+    const std::string name = "." + request.leaf + ".XXXXXX";
+    const std::string shown = o.temp_dir.empty() ? destination_.shown(join_path(dir_of_path(request.path), name))
+                                                 : fmt::format("\"{}/{}\"", o.temp_dir, name.substr(1));
+    terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown), temp.error().sys);
+    return std::nullopt;
+  }
+  out.dir = std::move(dir);
+  out.leaf = request.leaf;
+  out.temp.emplace(std::move(*temp));
+  return out;
+}
+
+// Renames the hidden file onto the target; across file systems (--temp-dir) through a hidden file beside the target.
+bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
+  const auto leaf = io::Leaf::check(request.leaf);
+  if (!leaf) return false;
+  Status moved = temp.commit(*request.dir, *leaf);
+  if (!moved && moved.error().sys == ETXTBSY) {
+    // A running program cannot be replaced on some systems: it steps aside.
+    const std::string aside_name = io::temp_name(request.leaf);
+    if (const auto aside = io::Leaf::check(aside_name); aside && request.dir->rename(*leaf, *request.dir, *aside)) {
+      terms_.reporter.info_line_if(Info::kMisc, 1, fmt::format("renaming {} to {} because of text busy", request.path, aside_name));
+      moved = temp.commit(*request.dir, *leaf);
+    }
+  }
+  if (!moved && moved.error().sys == EXDEV) {
+    const auto info = temp.file().info();
+    auto second = io::TempFile::create(*request.dir, request.leaf, 0600);
+    if (info && second) {
+      const auto copied = io::copy_content(temp.file(), second->file(), info->size, {}, terms_.stop);
+      if (copied) {
+        if (const auto now = second->file().info())
+          apply_attributes(*request.entry, request.mode, Object::opened(second->file()), *now, terms_, role_,
+                           destination_.shown(request.path), {.exact_times = true});
+        moved = second->commit(*request.dir, *leaf);
+        if (moved) temp.discard();
+      } else {
+        moved = fail(copied.error());
+      }
+    } else {
+      moved = fail(second ? info.error() : second.error());
+    }
+  }
+  if (!moved) {
+    terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", destination_.shown(join_path(dir_of_path(request.path), temp.name())), request.path),
+                                   moved.error().sys);
+    return false;
+  }
+  return true;
+}
+
+// Content that is not (yet) to be under its name goes to the partial directory, or with plain --partial under its name.
+bool Placer::keep_partial(Output& output, const Request& request, bool verified) {
+  const auto now = output.file().info();
+  if (!now) return false;
+  if (verified) {
+    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
+                     destination_.shown(request.path), {.exact_times = true});
+  } else {
+    // What is incomplete must never look up to date.
+    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
+                     destination_.shown(request.path), {.times = false});
+    if (terms_.options.partial_dir.empty()) (void)output.file().set_times(std::nullopt, {0, 0});
+  }
+  if (output.in_place) return true;
+  if (terms_.options.partial_dir.empty()) return move_into_place(*output.temp, request);
+  const auto place = partial_place(request.path, true);
+  if (!place) return false;
+  const auto leaf = io::Leaf::check(place->leaf);
+  return leaf && output.temp->commit(*place->dir, *leaf).has_value();
+}
+
+Placed Placer::finish(Output output, const Request& request, bool verified) {
+  const Options& o = terms_.options;
+  const std::string shown = destination_.shown(request.path);
+  if (!verified && !(output.in_place && !output.partial_in_place)) {
+    if (output.partial_in_place) return Placed::kFailed;  // stays where it was
+    if (o.partial && !o.partial_dir.empty()) {
+      keep_partial(output, request, false);
+    } else if (o.partial) {
+      keep_partial(output, request, false);
+    }
+    return Placed::kFailed;
+  }
+  if (o.fsync) (void)output.file().sync();
+  if (output.in_place && !output.partial_in_place) {
+    if (const auto now = output.file().info())
+      apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
+                       {.times = verified, .exact_times = true});
+    return verified ? Placed::kInPlace : Placed::kFailed;
+  }
+  if (o.delay_updates && !request.redo) {
+    const auto place = partial_place(request.path, true);
+    if (!place) {
+      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), false);
+      return Placed::kFailed;
+    }
+    if (!output.in_place && !keep_partial(output, request, true)) return Placed::kFailed;
+    delayed_.push_back(Delayed{request});
+    return Placed::kDelayed;
+  }
+  const auto leaf = io::Leaf::check(request.leaf);
+  if (!leaf) return Placed::kFailed;
+  if (o.backup && request.here && !request.redo) {
+    const auto made = backups_.make(request.path, *request.dir, *leaf, true);
+    if (!made) {
+      terms_.reporter.error_transfer(role_, made.error().text.empty() ? fmt::format("make_backup {} failed", shown) : made.error().text,
+                                     made.error().sys);
+      return Placed::kFailed;
+    }
+  }
+  const auto now = output.file().info();
+  if (!now) return Placed::kFailed;
+  apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown, {.exact_times = true});
+  if (output.partial_in_place) {
+    const auto from = io::Leaf::check(output.leaf);
+    if (!from) return Placed::kFailed;
+    if (const Status moved = output.dir->rename(*from, *request.dir, *leaf); !moved) {
+      terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", destination_.shown(request.basis.path), request.path), moved.error().sys);
+      return Placed::kFailed;
+    }
+    drop_partial_dir(request.path);
+    return Placed::kInPlace;
+  }
+  if (!move_into_place(*output.temp, request)) return Placed::kFailed;
+  if (request.basis.type == proto::kBasisPartialDir && request.basis) {
+    if (const auto old = io::Leaf::check(request.basis.leaf)) (void)request.basis.dir->unlink(*old);
+    drop_partial_dir(request.path);
+  }
+  return Placed::kInPlace;
+}
+
+void Placer::abandon(Output output, const Request& request, bool got_literal_data) {
+  if (!terms_.options.partial || !got_literal_data || output.in_place) return;
+  keep_partial(output, request, false);
+}
+
+void Placer::place_delayed() {
+  for (Delayed& item : delayed_) {
+    const Request& request = item.request;
+    const auto place = partial_place(request.path, false);
+    const auto leaf = io::Leaf::check(request.leaf);
+    if (!place || !leaf) continue;
+    const auto from = io::Leaf::check(place->leaf);
+    if (!from) continue;
+    if (terms_.options.backup && request.here) {
+      const auto made = backups_.make(request.path, *request.dir, *leaf, true);
+      if (!made) {
+        terms_.reporter.error_transfer(role_, fmt::format("make_backup {} failed", destination_.shown(request.path)), made.error().sys);
+        continue;
+      }
+    }
+    if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {
+      terms_.reporter.error_transfer(role_, fmt::format("rename failed for {} (from {})", destination_.shown(request.path), place->path), moved.error().sys);
+      continue;
+    }
+    drop_partial_dir(request.path);
+  }
+  delayed_.clear();
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,70 @@
+// New content takes its name: where it is written, and how it gets its attributes and its place, atomically.
+//
+// Used alike by the receiving role (content from tokens) and by local copies (content from a file). One thread's own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libio/os/temp_file.h"
+#include "libsync/receiver/backup.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/receiver/request.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// An output under way: a hidden file, or the target itself with --inplace. Uncommitted hidden files vanish.
+struct Output {
+  std::optional<io::TempFile> temp;
+  io::File direct;                          // --inplace: the target (or the partial file)
+  std::shared_ptr<const io::Dir> dir;       // where the file that is written lives
+  std::string leaf;                         // its final name there (direct) or the target's
+  bool in_place = false;                    // content goes over the old content
+  bool partial_in_place = false;            // ... of the partial-dir file, which is then moved
+  const io::File& file() const { return temp ? temp->file() : direct; }
+};
+
+enum class Placed : uint8_t { kInPlace, kDelayed, kFailed };
+
+class Placer {
+ public:
+  Placer(const Terms& terms, Destination& destination, Backups& backups, Role role)
+      : terms_(terms), destination_(destination), backups_(backups), role_(role) {}
+
+  // Opens what the content of `request` is to be written to. Failures are reported; nothing comes back then.
+  std::optional<Output> open(const Request& request);
+  // The content is complete. `verified`: it is what the sender has; otherwise it is kept only as partial data.
+  Placed finish(Output output, const Request& request, bool verified);
+  // The run is being interrupted with the content incomplete: keeps it if --partial asks for that.
+  void abandon(Output output, const Request& request, bool got_literal_data);
+  // --delay-updates: everything arrived, all files take their names.
+  void place_delayed();
+  // Where unfinished content of `path` is kept with --partial-dir; directories are made if `make`.
+  struct Partial {
+    std::shared_ptr<const io::Dir> dir;
+    std::string leaf;
+    std::string path;
+  };
+  std::optional<Partial> partial_place(const std::string& path, bool make);
+  // Removes the partial directory if it is relative and now empty.
+  void drop_partial_dir(const std::string& path);
+
+ private:
+  bool move_into_place(io::TempFile& temp, const Request& request);
+  bool keep_partial(Output& output, const Request& request, bool verified);
+
+  struct Delayed {
+    Request request;
+  };
+  const Terms& terms_;
+  Destination& destination_;
+  Backups& backups_;
+  Role role_;
+  std::shared_ptr<const io::Dir> temp_dir_;
+  std::vector<Delayed> delayed_;
+};
+
+}  // namespace ocsync::sync

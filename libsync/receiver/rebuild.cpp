@@ -1,0 +1,177 @@
+#include "libsync/receiver/rebuild.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "libio/os/map_file.h"
+
+namespace ocsync::sync {
+
+namespace {
+
+constexpr size_t kWriteBuffer = 256 * 1024;
+constexpr size_t kSparseRun = 1024;  // zeros in a row that are worth a hole, as rsync has it
+
+// Writes in order, in large pieces; with `sparse`, runs of zeros become holes.
+class OrderedWriter {
+ public:
+  OrderedWriter(const io::File& file, bool sparse, bool punch) : file_(file), sparse_(sparse), punch_(punch), buffer_(kWriteBuffer) {}
+
+  Status write(Bytes bytes) {
+    if (bytes.size() >= buffer_.size()) {
+      TRY(flush());
+      TRY(put(bytes));
+      return {};
+    }
+    if (bytes.size() > buffer_.size() - used_) TRY(flush());
+    std::memcpy(buffer_.data() + used_, bytes.data(), bytes.size());
+    used_ += bytes.size();
+    return {};
+  }
+  // The next bytes are in the file already.
+  Status skip(uint64_t bytes) {
+    TRY(flush());
+    offset_ += bytes;
+    return {};
+  }
+  Status flush() {
+    if (used_ == 0) return {};
+    const size_t count = used_;
+    used_ = 0;
+    return put(Bytes(buffer_).first(count));
+  }
+  void start_at(uint64_t offset) { offset_ = offset; }
+  uint64_t offset() const { return offset_ + used_; }
+
+ private:
+  Status put(Bytes bytes) {
+    if (!sparse_) {
+      TRY(file_.write_at(bytes, offset_));
+      offset_ += bytes.size();
+      return {};
+    }
+    size_t i = 0;
+    while (i < bytes.size()) {
+      size_t data_end = i;
+      size_t zeros = 0;
+      while (data_end + zeros < bytes.size()) {
+        if (bytes[data_end + zeros] == std::byte{0}) {
+          ++zeros;
+          continue;
+        }
+        const bool border = data_end == i && i == 0;
+        if (zeros >= kSparseRun || (zeros > 0 && border)) break;
+        data_end += zeros + 1;
+        zeros = 0;
+      }
+      if (data_end > i) TRY(file_.write_at(bytes.subspan(i, data_end - i), offset_ + i));
+      if (zeros > 0 && punch_) TRY(file_.punch_hole(offset_ + data_end, zeros));
+      i = data_end + zeros;
+    }
+    offset_ += bytes.size();
+    return {};
+  }
+
+  const io::File& file_;
+  bool sparse_, punch_;
+  std::vector<std::byte> buffer_;
+  size_t used_ = 0;
+  uint64_t offset_ = 0;
+};
+
+}  // namespace
+
+Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head, proto::TokenReader& tokens, Reader& in,
+                              const Terms& terms, const std::function<void(uint64_t)>& progress) {
+  RebuildResult result;
+  Hasher hasher = proto::file_hasher(terms.agreed);
+  const bool writes = job.out != nullptr;
+  std::optional<OrderedWriter> writer;
+  if (writes) writer.emplace(*job.out, job.sparse, job.in_place);
+  std::optional<io::MapFile> basis;
+  if (job.basis) basis.emplace(*job.basis, job.basis_bytes, io::MapFile::Access::kRandom);
+
+  // A failed write must not stop the reading: the far side sends on regardless.
+  const auto attempt = [&](Status status) {
+    if (status || result.write_failed) return;
+    result.write_failed = true;
+    result.write_error = status.error();
+  };
+  if (writes && job.preallocate && job.expected_bytes > 0 && !job.in_place) (void)job.out->preallocate(job.expected_bytes);
+
+  uint64_t done = 0;
+  if (job.append || job.append_verify) {
+    done = head.file_bytes();
+    if (job.append_verify && job.basis) {
+      for (uint64_t at = 0; at < done;) {
+        const size_t count = static_cast<size_t>(std::min<uint64_t>(done - at, proto::kChunk * 8));
+        const auto piece = basis->view(at, count);
+        if (!piece) break;
+        hasher.update(*piece);
+        at += count;
+      }
+    }
+    if (writer) writer->start_at(done);
+  }
+
+  TRY(tokens.begin_file());
+  for (;;) {
+    const proto::Token token = TRY(tokens.next(in));
+    if (const auto* literal = std::get_if<proto::LiteralToken>(&token)) {
+      hasher.update(literal->bytes);
+      result.literal_bytes += literal->bytes.size();
+      done += literal->bytes.size();
+      if (writer && !result.write_failed) attempt(writer->write(literal->bytes));
+    } else if (const auto* match = std::get_if<proto::MatchToken>(&token)) {
+      if (match->block >= head.blocks)
+        return fail(Fault::kProtocol, fmt::format("Invalid block index {} (count={})", match->block, head.blocks));
+      const uint64_t offset = head.offset_of(match->block);
+      const uint32_t length = head.length_of(match->block);
+      if (!basis) {
+        if (writes) return fail(Fault::kProtocol, "got a block match with no basis file");
+        if (tokens.needs_content()) {
+          static const std::vector<std::byte> kNothing(1u << 20);
+          TRY(tokens.matched(Bytes(kNothing).first(std::min<size_t>(length, kNothing.size()))));
+        }
+        done += length;
+        continue;
+      }
+      const auto piece = basis->view(offset, length);
+      if (!piece) {
+        // The basis shrank under us: the digest will not agree, and the file is asked for again.
+        if (!result.write_failed) {
+          result.write_failed = true;
+          result.write_error = Error(Fault::kSystem, "basis changed while it was read");
+        }
+        done += length;
+        continue;
+      }
+      if (tokens.needs_content()) TRY(tokens.matched(*piece));
+      hasher.update(*piece);
+      result.matched_bytes += length;
+      if (writer && !result.write_failed) {
+        if (job.in_place && offset == done) attempt(writer->skip(length));
+        else attempt(writer->write(*piece));
+      }
+      done += length;
+    } else {
+      break;
+    }
+    if (progress) progress(done);
+    TRY(terms.stop.check());
+  }
+  if (writer && !result.write_failed) attempt(writer->flush());
+  // Holes at the end, space reserved too generously, and the tail of an older version.
+  if (writer && !result.write_failed && (job.sparse || job.in_place || job.preallocate)) attempt(job.out->truncate(done));
+  result.bytes = done;
+  result.file_sum = hasher.finish();
+  const size_t digest_size = digest_bytes(terms.agreed.transfer_digest);
+  const Bytes sent = TRY(in.view(digest_size));
+  const Bytes ours = result.file_sum.bytes();
+  result.verified = !result.write_failed && std::equal(ours.begin(), ours.end(), sent.begin(), sent.end());
+  return result;
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,53 @@
+// The receiving role: segments, items and tokens from the far sender; it alone reads from the far side and never waits
+// for another role.
+#pragma once
+
+#include "libproto/closing.h"
+#include "libproto/tokens.h"
+#include "libsync/list/exchange.h"
+#include "libsync/list/window.h"
+#include "libsync/receiver/backup.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/receiver/pending.h"
+#include "libsync/receiver/place.h"
+#include "libsync/report/progress.h"
+#include "libsync/session/channel.h"
+
+namespace ocsync::sync {
+
+class Receiver {
+ public:
+  Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending,
+           Events& events);
+  // `first` and `second` (may be null) were read before the roles started; `list_complete`: the end of lists as well.
+  // Runs until the sender's goodbye. The events queue learns everything, the end included.
+  Status run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete);
+  // What a server sender told of its side, and the deletions it repeated.
+  const std::optional<proto::Statistics>& statistics() const { return statistics_; }
+
+ private:
+  Status read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete);
+  Result<int32_t> next_index();
+  Status on_item(int32_t ndx);
+  Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
+  Status discard();
+  void show(const Entry& entry, const proto::Item& item, const RebuildFacts* facts);
+  Entry* entry_at(int32_t ndx, Segment*& segment);
+
+  const Terms& terms_;
+  Channel& channel_;
+  ListReceiver& lists_;
+  Destination destination_;
+  Pending& pending_;
+  Events& events_;
+  Backups backups_;
+  Placer placer_;
+  std::unique_ptr<proto::TokenReader> tokens_;
+  SegmentWindow window_;
+  Progress progress_;
+  bool list_complete_ = false;
+  int phase_ = 0;
+  std::optional<proto::Statistics> statistics_;
+};
+
+}  // namespace ocsync::sync

@@ -1,0 +1,284 @@
+#include "libsync/receiver/remove.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+Remover::Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups)
+    : terms_(terms), filters_(filters), destination_(destination), backups_(backups) {}
+
+// The rules in force inside `path`; those of the directories on the way are kept for the next call.
+Result<FilterScope> Remover::scope_in(const std::string& path) {
+  if (scopes_.empty()) {
+    FilterScope root = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute(), *destination_.root()));
+    if (filters_.has_per_directory()) root = TRY(root.enter("", *destination_.root()));
+    scopes_.emplace_back("", std::move(root));
+  }
+  if (!filters_.has_per_directory() || path == "." || path.empty()) return scopes_.front().second;
+  while (scopes_.size() > 1) {
+    const std::string& known = scopes_.back().first;
+    if (path == known || (path.size() > known.size() && path.starts_with(known) && path[known.size()] == '/')) break;
+    scopes_.pop_back();
+  }
+  size_t at = scopes_.back().first.size();
+  while (at < path.size()) {
+    const size_t end = std::min(path.find('/', at + 1), path.size());
+    const std::string part = path.substr(0, end);
+    const auto dir = destination_.dir(part);
+    if (!dir) return fail(dir.error());
+    FilterScope inside = TRY(scopes_.back().second.enter(part, **dir));
+    scopes_.emplace_back(part, std::move(inside));
+    at = end;
+  }
+  return scopes_.back().second;
+}
+
+bool Remover::protects(const std::string& path, bool is_dir) {
+  if (filters_.empty()) return false;
+  const auto scope = scope_in(std::string(dir_of_path(path)));
+  return scope && scope->excluded(path, is_dir);
+}
+
+Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
+  const auto inside = dir.child(leaf);
+  if (!inside) {
+    if (inside.error().sys == ENOENT) return Outcome::kGone;
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), inside.error().sys);
+    return Outcome::kNotEmpty;
+  }
+  const auto listing = inside->list();
+  if (!listing) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
+    return Outcome::kNotEmpty;
+  }
+  std::optional<FilterScope> scope;
+  if (!filters_.empty())
+    if (auto found = scope_in(path)) scope = std::move(*found);
+  const auto self = inside->self();
+
+  struct Name {
+    std::string leaf;
+    io::FileInfo info;
+  };
+  std::vector<Name> names;
+  bool kept = false;
+  for (const io::DirEntry& item : listing->entries) {
+    Name name{listing->name(item), {}};
+    const auto checked = io::Leaf::check(name.leaf);
+    if (!checked) continue;
+    const auto info = inside->info(*checked);
+    if (!info) continue;
+    name.info = *info;
+    const std::string child = join_path(path, name.leaf);
+    if (scope && scope->excluded(child, info->is_dir(), true)) {
+      kept = true;
+      continue;
+    }
+    names.push_back(std::move(name));
+  }
+  Outcome result = kept ? Outcome::kNotEmpty : Outcome::kGone;
+  if (!names.empty() && !manner.recurse) {
+    result = Outcome::kNotEmpty;
+  } else {
+    std::sort(names.begin(), names.end(), [&](const Name& a, const Name& b) {
+      return compare_paths(a.leaf, a.info.is_dir(), b.leaf, b.info.is_dir(), terms_.order()) > 0;
+    });
+    for (const Name& name : names) {
+      const std::string child = join_path(path, name.leaf);
+      const auto checked = io::Leaf::check(name.leaf);
+      if (name.info.is_dir() && self && name.info.dev != self->dev) {
+        result = Outcome::kNotEmpty;
+        continue;
+      }
+      Manner below = manner;
+      below.making_room = false;
+      below.dir_is_empty = false;
+      below.recurse = true;
+      below.no_uid_write = !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
+      if (remove(child, *inside, *checked, name.info.mode, below) != Outcome::kGone) result = Outcome::kNotEmpty;
+    }
+  }
+  if (result == Outcome::kNotEmpty) terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
+  return result;
+}
+
+Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner) {
+  const bool is_dir = S_ISDIR(mode);
+  // Without write permission a directory of ours could not be emptied.
+  if (manner.no_uid_write && !terms_.options.dry_run) (void)dir.set_mode(leaf, (mode | S_IWUSR) & 07777);
+  if (is_dir && !manner.dir_is_empty) {
+    const Outcome content = remove_content(path, dir, leaf, manner);
+    if (content != Outcome::kGone) return content;
+  }
+  const Options& o = terms_.options;
+  if (!manner.making_room && o.max_delete && deleted_ >= std::max(*o.max_delete, 0)) {
+    ++skipped_;
+    return Outcome::kAtLimit;
+  }
+  Status done;
+  const char* what = "unlink";
+  if (is_dir) {
+    what = "rmdir";
+    if (!o.dry_run) done = dir.remove_dir(leaf);
+    destination_.forget(path);
+  } else if (!o.dry_run) {
+    if (o.backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
+      what = "make_backup";
+      const auto made = backups_.make(path, dir, leaf, false);
+      if (!made) done = fail(made.error());
+    } else {
+      done = dir.unlink(leaf);
+    }
+  }
+  if (!done) {
+    const int error = done.error().sys;
+    if (error == ENOENT) return Outcome::kGone;
+    if (is_dir && (error == ENOTEMPTY || error == EEXIST)) {
+      terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
+      return Outcome::kNotEmpty;
+    }
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed", what, path), error);
+    return Outcome::kFailed;
+  }
+  if (!manner.making_room) {
+    ++deleted_;
+    terms_.reporter.deleted(path, mode, terms_.agreed.deleted_messages);
+    terms_.totals.deleted.add(mode);
+    if (S_ISDIR(mode)) ++counts_.dirs;
+    else if (S_ISLNK(mode)) ++counts_.symlinks;
+    else if (S_ISCHR(mode) || S_ISBLK(mode)) ++counts_.devices;
+    else if (S_ISREG(mode)) ++counts_.files;
+    else ++counts_.specials;
+  }
+  return Outcome::kGone;
+}
+
+Status Remover::delete_in(const std::string& path, const Segment& list, bool top_dir) {
+  if ((terms_.reporter.state().io_error & 1) && !terms_.options.ignore_errors) {
+    if (!warned_) terms_.reporter.info_line("IO error encountered -- skipping file deletion");
+    warned_ = true;
+    return {};
+  }
+  const auto dir = destination_.dir(path == "." ? std::string() : path);
+  if (!dir) return {};
+  const auto self = (*dir)->self();
+  if (!self) return {};
+  if (terms_.options.one_file_system > 0) {
+    if (top_dir) {
+      top_devices_.push_back(self->dev);
+      file_system_ = self->dev;
+    } else if (file_system_ != self->dev) {
+      if (std::find(top_devices_.begin(), top_devices_.end(), self->dev) == top_devices_.end()) return {};
+      file_system_ = self->dev;
+    }
+  }
+  const auto listing = (*dir)->list();
+  if (!listing) {
+    if (listing.error().sys != ENOENT) {
+      terms_.reporter.state().io_error |= 1;
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
+    }
+    return {};
+  }
+  std::optional<FilterScope> scope;
+  if (!filters_.empty()) scope = TRY(scope_in(path));
+
+  struct Extra {
+    std::string path, leaf;
+    io::FileInfo info;
+  };
+  std::vector<Extra> extras;
+  for (const io::DirEntry& item : listing->entries) {
+    const char* name = listing->name(item);
+    std::string child = join_path(path, name);
+    if (list.has_any(child, terms_.order())) continue;
+    const auto leaf = io::Leaf::check(name);
+    if (!leaf) continue;
+    const auto info = (*dir)->info(*leaf);
+    if (!info) continue;
+    if (scope && scope->excluded(child, info->is_dir())) continue;
+    extras.push_back(Extra{std::move(child), name, *info});
+  }
+  std::sort(extras.begin(), extras.end(), [&](const Extra& a, const Extra& b) {
+    return compare_paths(a.leaf, a.info.is_dir(), b.leaf, b.info.is_dir(), terms_.order()) > 0;
+  });
+  for (const Extra& extra : extras) {
+    if (extra.info.is_dir() && extra.info.dev != self->dev) {
+      terms_.reporter.info_line_if(Info::kMount, 1, fmt::format("cannot delete mount point: {}", extra.path));
+      continue;
+    }
+    const Manner manner{.recurse = true,
+                        .no_uid_write = !(extra.info.mode & S_IWUSR) && !terms_.may_chown && extra.info.uid == terms_.our_uid};
+    if (terms_.delete_mode == DeleteMode::kDelay) {
+      remembered_.push_back(Remembered{extra.path, extra.info.mode, manner});
+      continue;
+    }
+    const auto leaf = io::Leaf::check(extra.leaf);
+    remove(extra.path, **dir, *leaf, extra.info.mode, manner);
+    TRY(terms_.stop.check());
+  }
+  return {};
+}
+
+Status Remover::delete_everywhere(const Segment& list) {
+  if (destination_.missing() || terms_.options.list_only) return {};
+  for (int32_t i = 0; i < list.count(); ++i) {
+    const Entry& entry = list.sorted(i);
+    if (!entry.active() || !entry.is_dir() || !entry.has(kContentDir)) continue;
+    const std::string path = entry.path();
+    if (!entry.is_root()) {
+      const auto parent = destination_.dir(entry.dir_view());
+      if (!parent) continue;
+      const auto leaf = io::Leaf::check(entry.leaf);
+      if (!leaf) continue;
+      auto info = (*parent)->info(*leaf);
+      if (info && info->is_symlink() && terms_.options.keep_dirlinks) info = (*parent)->info_following(*leaf);
+      if (!info || !info->is_dir()) continue;
+    }
+    TRY(delete_in(path, list, entry.has(kTopDir)));
+  }
+  return {};
+}
+
+Status Remover::delete_remembered() {
+  for (const Remembered& item : remembered_) {
+    const auto dir = destination_.dir(dir_of_path(item.path));
+    if (!dir) continue;
+    const std::string name(leaf_of_path(item.path));
+    const auto leaf = io::Leaf::check(name);
+    if (leaf) remove(item.path, **dir, *leaf, item.mode, item.manner);
+    TRY(terms_.stop.check());
+  }
+  remembered_.clear();
+  return {};
+}
+
+bool Remover::make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for) {
+  const Manner manner{.recurse = terms_.options.delete_any || terms_.options.force_delete,
+                      .making_room = true,
+                      .no_uid_write = !(here.mode & S_IWUSR) && !terms_.may_chown && here.uid == terms_.our_uid && here.is_dir()};
+  if (remove(path, dir, leaf, here.mode, manner) == Outcome::kGone) return true;
+  static constexpr const char* kWords[] = {"regular file", "directory", "symlink", "device file", "special file"};
+  terms_.reporter.error_line(fmt::format("could not make way for new {}: {}", kWords[static_cast<size_t>(what_for)], path), true);
+  return false;
+}
+
+bool Remover::delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here) {
+  const Manner manner{.recurse = terms_.options.delete_any || terms_.options.force_delete};
+  return remove(path, dir, leaf, here.mode, manner) == Outcome::kGone;
+}
+
+void Remover::close() {
+  if (terms_.options.max_delete && skipped_ > 0) {
+    terms_.reporter.warning_line(fmt::format("Deletions stopped due to --max-delete limit ({} skipped)", skipped_));
+    terms_.reporter.state().io_error |= 4;
+    skipped_ = 0;
+  }
+}
+
+}  // namespace ocsync::sync

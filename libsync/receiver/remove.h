@@ -1,0 +1,71 @@
+// Deletion: what is at the destination and not in the list, and what stands in the way of something that is.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libproto/closing.h"
+#include "libsync/filter/rules.h"
+#include "libsync/list/segment.h"
+#include "libsync/receiver/backup.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// One thread's own (the generator's).
+class Remover {
+ public:
+  Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups);
+
+  // Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`. `device`: only if the
+  // directory is on that file system (0: any).
+  Status delete_in(const std::string& path, const Segment& list, bool top_dir);
+  // Every content directory of a complete list.
+  Status delete_everywhere(const Segment& list);
+  Status delete_remembered();
+  // The limit's closing words, once.
+  void close();
+
+  enum class Way : uint8_t { kFile, kDir, kSymlink, kDevice, kSpecial };
+  // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported).
+  bool make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
+  // --delete-missing-args, and everything else that deletes one named item.
+  bool delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
+
+  // The verdict of the receiver's rules on a path (missing-args entries).
+  bool protects(const std::string& path, bool is_dir);
+  const proto::DeletionCounts& counts() const { return counts_; }
+  bool anything_can_be_deleted() const { return terms_.delete_mode != DeleteMode::kNone || terms_.options.force_delete; }
+
+ private:
+  enum class Outcome : uint8_t { kGone, kNotEmpty, kFailed, kAtLimit };
+  struct Manner {
+    bool recurse = false;
+    bool making_room = false;
+    bool dir_is_empty = false;
+    bool no_uid_write = false;
+  };
+  Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
+  Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
+  Result<FilterScope> scope_in(const std::string& path);
+
+  struct Remembered {
+    std::string path;
+    uint32_t mode;
+    Manner manner;
+  };
+  const Terms& terms_;
+  const FilterRules& filters_;
+  Destination& destination_;
+  Backups& backups_;
+  proto::DeletionCounts counts_;
+  int64_t deleted_ = 0, skipped_ = 0;
+  bool warned_ = false;
+  std::vector<Remembered> remembered_;
+  std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
+  uint64_t file_system_ = 0;
+  std::vector<uint64_t> top_devices_;
+};
+
+}  // namespace ocsync::sync

@@ -1,0 +1,90 @@
+#include "libsync/receiver/wire_transfers.h"
+
+#include <fmt/format.h>
+
+#include "libio/os/map_file.h"
+
+namespace ocsync::sync {
+
+Status WireTransfers::report(int32_t ndx, const std::shared_ptr<Segment>&, Entry& entry, const proto::Item& item) {
+  if (!terms_.agreed.item_flags) {
+    // The far side knows no items: a client shows them itself.
+    if (terms_.am_server) return {};
+    const std::string path = entry.path();
+    ItemFacts facts;
+    facts.name = path;
+    facts.full_path = path;
+    facts.link_target = entry.target();
+    facts.xname = item.xname;
+    facts.mode = entry.mode;
+    facts.size = entry.size;
+    facts.mtime = entry.time();
+    facts.uid = entry.uid;
+    facts.gid = entry.gid;
+    facts.item_flags = item.flags;
+    terms_.reporter.item(facts);
+    return {};
+  }
+  TRY(channel_.indexes_out->write(ndx, channel_.out));
+  return proto::write_item(item, terms_.agreed, channel_.out);
+}
+
+Status WireTransfers::send_sums(const Request& request) {
+  Writer& out = channel_.out;
+  const bool append = (terms_.append || terms_.append_verify) && !request.redo;
+  if (!request.basis || (request.whole && !append)) return proto::write_sum_head({}, out);
+  const io::Leaf leaf = TRY(io::Leaf::check(request.basis.leaf));
+  const auto file = request.basis.dir->open_read(leaf);
+  const auto info = file ? file->info() : Result<io::FileInfo>(fail(file.error()));
+  if (!info || !info->is_regular()) {
+    // The basis went away since it was looked at: everything must come.
+    return proto::write_sum_head({}, out);
+  }
+  const proto::SumHead head = proto::choose_sum_head(info->size, terms_.options.block_size, request.redo, terms_.agreed);
+  if (head.empty() && info->size > 0)
+    terms_.reporter.warning_line(fmt::format("WARNING: file is too large for checksum sending: {}", request.basis.path));
+  TRY(proto::write_sum_head(head, out));
+  if (append) return {};
+  file->advise_sequential();
+  io::MapFile map(*file, info->size, io::MapFile::Access::kSequential);
+  for (int32_t i = 0; i < head.blocks; ++i) {
+    const auto block = map.view(head.offset_of(i), head.length_of(i));
+    std::vector<std::byte> zeros;
+    Bytes content;
+    if (block) {
+      content = *block;
+    } else {
+      // A basis that shrinks while it is summed: these blocks will match nothing.
+      zeros.resize(head.length_of(i));
+      content = zeros;
+    }
+    TRY(out.i32(static_cast<int32_t>(proto::weak_sum(content))));
+    const Digest digest = hasher_(content);
+    TRY(out.bytes(digest.bytes().first(static_cast<size_t>(head.digest_bytes))));
+    if ((i & 255) == 0) TRY(terms_.stop.check());
+  }
+  return {};
+}
+
+Status WireTransfers::request(Request request) {
+  // Known to the reading role before the far side can answer.
+  pending_.add(request);
+  TRY(channel_.indexes_out->write(request.ndx, channel_.out));
+  TRY(proto::write_item(request.item, terms_.agreed, channel_.out));
+  if (terms_.options.dry_run) return {};
+  return send_sums(request);
+}
+
+Status WireTransfers::list_done() { return proto::write_done(*channel_.indexes_out, channel_.out); }
+Status WireTransfers::phase_done() { return proto::write_done(*channel_.indexes_out, channel_.out); }
+
+Status WireTransfers::deletions(const proto::DeletionCounts& counts) {
+  return proto::write_deletion_counts(counts, *channel_.indexes_out, channel_.out);
+}
+
+Status WireTransfers::success(int32_t ndx, Entry&) {
+  channel_.mux.post(proto::SuccessMessage{ndx});
+  return {};
+}
+
+}  // namespace ocsync::sync

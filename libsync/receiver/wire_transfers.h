@@ -1,0 +1,33 @@
+// The port to a sender across a wire: writes items, sum heads and block sums.
+#pragma once
+
+#include "libproto/sums.h"
+#include "libsync/receiver/pending.h"
+#include "libsync/receiver/transfers.h"
+#include "libsync/session/channel.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// The generator's thread's own.
+class WireTransfers final : public Transfers {
+ public:
+  WireTransfers(const Terms& terms, Channel& channel, Pending& pending)
+      : terms_(terms), channel_(channel), pending_(pending), hasher_(terms.agreed) {}
+  Status report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) override;
+  Status request(Request request) override;
+  Status list_done() override;
+  Status phase_done() override;
+  Status deletions(const proto::DeletionCounts& counts) override;
+  Status success(int32_t ndx, Entry& entry) override;
+  Status flush() override { return channel_.out.flush(); }
+
+ private:
+  Status send_sums(const Request& request);
+  const Terms& terms_;
+  Channel& channel_;
+  Pending& pending_;
+  proto::BlockHasher hasher_;
+};
+
+}  // namespace ocsync::sync
