@@ -237,6 +237,7 @@ Status ListReceiver::finish(Segment& segment) {
       if (entry.is_regular() || entry.is_symlink()) terms_.totals.total_size += entry.size;
     }
   }
+  segment.first_position = total_;
   total_ += segment.count();
   if (!terms_.local) segment.seal(terms_.order(), !o.iconv.empty());
   clean_duplicates(segment, terms_);

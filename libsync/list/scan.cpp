@@ -477,6 +477,7 @@ void Scanner::finish(Segment& segment) {
   const bool converted = !terms_.options.iconv.empty();
   segment.seal(terms_.order(), converted);
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
+  segment.first_position = total_;
   total_ += segment.count();
   if (!terms_.agreed.incremental) return;
   // Positions survive sealing: entries stay where they were added.

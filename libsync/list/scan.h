@@ -42,6 +42,7 @@ class Scanner {
 
   // The root an entry was found under.
   const SourceRoot& root(uint32_t number) const { return *roots_[number]; }
+  uint32_t root_count() const { return static_cast<uint32_t>(roots_.size()); }
   static uint32_t root_of(const Entry& entry) { return entry.extras ? entry.extras->source_root : 0; }
   static uint32_t root_of_dir(const DirNode& node) { return node.source_root; }
   DirTable& dirs() { return dirs_; }

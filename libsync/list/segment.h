@@ -58,6 +58,8 @@ class Segment {
   bool transmit_indexes() const { return transmit_indexes_; }
   uint64_t memory() const { return arena_.bytes() + entries_.capacity() * (sizeof(Entry) + sizeof(uint32_t)); }
 
+  int64_t first_position = 0;  // entries in the lists before this one
+
   // Work of the receiving side on this segment; owned by the generator.
   int32_t in_progress = 0;   // requests without an outcome yet
   int32_t to_redo = 0;

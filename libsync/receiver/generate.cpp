@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "libio/os/copy.h"
+#include "libsync/list/facts.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
 #include "libsync/meta/modes.h"
@@ -104,7 +105,9 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
 
   if (o.list_only) {
     if (entry.is_dir() && (!own_turn || (!o.implied_dirs && entry.has(kImpliedDir)))) return {};
-    terms_.reporter.info_line(list_only_line(entry, o));
+    const std::string path = entry.path();
+    const io::FileTime atime{entry.extras ? entry.extras->atime : 0, 0}, crtime{entry.extras ? entry.extras->crtime : 0, 0};
+    terms_.reporter.info_line(list_only_line(facts_of(entry, path, path, {}), o, atime, crtime));
     return {};
   }
   if (!skip_below_.empty()) {

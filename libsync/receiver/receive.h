@@ -10,7 +10,6 @@
 #include "libsync/receiver/destination.h"
 #include "libsync/receiver/pending.h"
 #include "libsync/receiver/place.h"
-#include "libsync/report/progress.h"
 #include "libsync/session/channel.h"
 
 namespace ocsync::sync {
@@ -30,8 +29,8 @@ class Receiver {
   Result<int32_t> next_index();
   Status on_item(int32_t ndx);
   Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
-  Status discard();
-  void show(const Entry& entry, const proto::Item& item, const RebuildFacts* facts);
+  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
+  void count_created(const Entry& entry, const proto::Item& item);
   Entry* entry_at(int32_t ndx, Segment*& segment);
 
   const Terms& terms_;
@@ -44,7 +43,6 @@ class Receiver {
   Placer placer_;
   std::unique_ptr<proto::TokenReader> tokens_;
   SegmentWindow window_;
-  Progress progress_;
   bool list_complete_ = false;
   int phase_ = 0;
   std::optional<proto::Statistics> statistics_;

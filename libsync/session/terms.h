@@ -17,12 +17,15 @@
 
 namespace ocsync::sync {
 
+class Progress;
+
 struct Terms {
   const Options& options;
   const proto::Agreement& agreed;
   Reporter& reporter;
   Totals& totals;
   const io::Stop& stop;
+  Progress* progress = nullptr;  // never null once the roles run
 
   bool am_server = false;
   bool we_send = false;      // this process has the sending role (a local run has both: see local)

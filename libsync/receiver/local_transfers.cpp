@@ -1,0 +1,146 @@
+#include "libsync/receiver/local_transfers.h"
+
+#include <fmt/format.h>
+
+#include "libio/base/clock.h"
+#include "libio/os/copy.h"
+#include "libsync/list/facts.h"
+#include "libsync/report/progress.h"
+
+namespace ocsync::sync {
+
+namespace {
+constexpr size_t kHeldLines = 3000;
+constexpr int64_t kHeldMs = 100;
+constexpr int64_t kLargeFile = 8 << 20;
+}  // namespace
+
+LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
+    : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination),
+      placer_(terms, destination, backups_, Role::kReceiver),
+      holds_(terms.delete_mode == DeleteMode::kDuring || terms.delete_mode == DeleteMode::kBefore) {}
+
+void LocalTransfers::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest) {
+  const std::string path = entry.path();
+  const std::string full = sources_.full_path(entry);
+  ItemFacts facts = facts_of(entry, path, full, item);
+  facts.data_bytes = data_bytes;
+  facts.we_send = true;
+  facts.local_run = true;
+  if (digest.size > 0) facts.digest = digest;
+  terms_.reporter.item(facts);
+}
+
+Status LocalTransfers::flush() {
+  for (const Held& line : held_) show(*line.entry, line.item, 0, {});
+  held_.clear();
+  return {};
+}
+
+Status LocalTransfers::report(int32_t, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) {
+  terms_.totals.total_received += 4;
+  terms_.totals.total_sent += 4;
+  if (item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
+  if (!holds_) {
+    show(entry, item, 0, {});
+    return {};
+  }
+  const int64_t now = monotonic_ms();
+  if (held_.empty()) held_since_ms_ = now;
+  held_.push_back(Held{segment, &entry, item});
+  if (held_.size() >= kHeldLines || now - held_since_ms_ > kHeldMs) return flush();
+  return {};
+}
+
+Status LocalTransfers::request(Request request) {
+  Entry& entry = *request.entry;
+  if (request.item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
+  ++terms_.totals.transferred_files;
+  terms_.totals.transferred_size += entry.size;
+  terms_.totals.total_received += 19;
+  terms_.totals.total_sent += 35;
+  if (terms_.options.dry_run) {
+    if (!holds_) {
+      show(entry, request.item, 0, {});
+      return {};
+    }
+    return report(request.ndx, request.segment, entry, proto::Item{.flags = request.item.flags & ~uint32_t{proto::kIsNew} , .basis = request.item.basis, .xname = {}});
+  }
+  return copy(request);
+}
+
+Status LocalTransfers::copy(Request& request) {
+  const Options& o = terms_.options;
+  Entry& entry = *request.entry;
+  auto source = sources_.open(entry);
+  if (!source) {
+    TRY(flush());
+    if (source.error().sys == ENOENT) {
+      terms_.reporter.state().io_error |= 2;
+      terms_.reporter.warning_line(fmt::format("file has vanished: {}", sources_.shown(entry)));
+    } else {
+      terms_.reporter.state().io_error |= 1;
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_.shown(entry)), source.error().sys);
+    }
+    return answer(Event::What::kFailed, request.ndx);
+  }
+  auto output = placer_.open(request);
+  if (!output) return answer(Event::What::kFailed, request.ndx);
+
+  const bool before = terms_.reporter.item_before_transfer();
+  if (before) {
+    const int64_t now = monotonic_ms();
+    if (holds_ && entry.size < kLargeFile && !terms_.progress->enabled() && (held_.empty() || now - held_since_ms_ <= kHeldMs)) {
+      if (held_.empty()) held_since_ms_ = now;
+      held_.push_back(Held{request.segment, &entry, request.item});
+    } else {
+      TRY(flush());
+      show(entry, request.item, 0, {});
+    }
+  }
+  Progress::File line;
+  if (terms_.progress) line = terms_.progress->begin_file(request.segment->first_position + (request.ndx - request.segment->first_ndx()), entry.size);
+  const io::CopyOptions options{.sparse = o.sparse, .preallocate = o.preallocate};
+  const auto copied = io::copy_content(*source, output->file(), static_cast<uint64_t>(entry.size), options, terms_.stop);
+  if (!copied) {
+    TRY(flush());
+    const Error& error = copied.error();
+    if (error.fault == Fault::kFileIo) {
+      placer_.abandon(std::move(*output), request, true);
+      return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request.path)), error.sys);
+    }
+    if (error.fault == Fault::kInterrupted || error.fault == Fault::kUser1) {
+      placer_.abandon(std::move(*output), request, true);
+      return fail(error);
+    }
+    terms_.reporter.state().io_error |= 1;
+    terms_.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources_.shown(entry)), error.sys);
+    return answer(Event::What::kFailed, request.ndx);
+  }
+  if (output->in_place) TRY(output->file().truncate(copied->bytes));
+  terms_.totals.literal_bytes += static_cast<int64_t>(copied->bytes);
+  terms_.totals.total_sent += static_cast<int64_t>(copied->bytes);
+  line.advance(static_cast<int64_t>(copied->bytes));
+  line.end();
+  if (!before) {
+    Digest digest;
+    if (o.checksum && entry.extras) digest = entry.extras->checksum;
+    show(entry, request.item, copied->bytes, digest);
+  }
+  const Placed placed = placer_.finish(std::move(*output), request, true);
+  if (placed == Placed::kFailed) return answer(Event::What::kFailed, request.ndx);
+  if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);
+  return answer(Event::What::kDone, request.ndx);
+}
+
+Status LocalTransfers::phase_done() {
+  if (++phases_ == 2) placer_.place_delayed();
+  return events_.push(Event{.what = Event::What::kPhase});
+}
+
+Status LocalTransfers::success(int32_t, Entry& entry) {
+  sources_.remove(entry);
+  return {};
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,48 @@
+// The port to ourselves: files are copied from source to destination on this machine, without wire, sums or tokens.
+//
+// The generator's thread's own. Every request is answered before request() returns; lines of output are held back
+// shortly where rsync would show deletions first (its requests wait in a buffer that deletions overtake).
+#pragma once
+
+#include <deque>
+
+#include "libsync/receiver/place.h"
+#include "libsync/receiver/transfers.h"
+#include "libsync/sender/source.h"
+
+namespace ocsync::sync {
+
+class LocalTransfers final : public Transfers {
+ public:
+  LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events);
+  Status report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) override;
+  Status request(Request request) override;
+  Status list_done() override { return {}; }
+  Status phase_done() override;
+  Status deletions(const proto::DeletionCounts&) override { return {}; }
+  Status success(int32_t ndx, Entry& entry) override;
+  Status flush() override;
+
+ private:
+  struct Held {
+    std::shared_ptr<Segment> segment;
+    const Entry* entry;
+    proto::Item item;
+  };
+  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
+  Status copy(Request& request);
+  Status answer(Event::What what, int32_t ndx) { return events_.push(Event{.what = what, .ndx = ndx}); }
+
+  const Terms& terms_;
+  SourceView sources_;
+  Destination& destination_;
+  Events& events_;
+  Backups backups_;
+  Placer placer_;
+  std::deque<Held> held_;
+  int64_t held_since_ms_ = 0;
+  bool holds_;
+  int phases_ = 0;
+};
+
+}  // namespace ocsync::sync

@@ -1,0 +1,230 @@
+#include "libsync/receiver/receive.h"
+
+#include <fmt/format.h>
+
+#include "libsync/list/facts.h"
+#include "libsync/receiver/rebuild.h"
+#include "libsync/report/progress.h"
+
+namespace ocsync::sync {
+
+Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events)
+    : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
+      backups_(terms, destination_), placer_(terms, destination_, backups_, Role::kReceiver),
+      tokens_(proto::make_token_reader(terms.agreed)) {}
+
+Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
+  Status status = read_all(std::move(first), std::move(second), list_complete);
+  Event end{.what = Event::What::kClosed};
+  if (!status) end.error = status.error();
+  (void)events_.push(std::move(end));
+  return status;
+}
+
+void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest) {
+  const std::string path = entry.path();
+  ItemFacts facts = facts_of(entry, path, path, item);
+  facts.data_bytes = data_bytes;
+  if (digest.size > 0) facts.digest = digest;
+  facts.local_run = terms_.local;
+  terms_.reporter.item(facts);
+}
+
+void Receiver::count_created(const Entry& entry, const proto::Item& item) {
+  if (item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
+}
+
+Entry* Receiver::entry_at(int32_t ndx, Segment*& segment) {
+  segment = window_.find(ndx);
+  if (!segment) return nullptr;
+  if (ndx < segment->first_ndx()) return segment->parent ? &segment->parent->entry : nullptr;
+  return &segment->by_ndx(ndx);
+}
+
+// The next index that is an item or a mark; sub-lists and repeated deletion counts are taken on the way.
+Result<int32_t> Receiver::next_index() {
+  for (;;) {
+    const int32_t ndx = TRY(channel_.indexes_in->read(channel_.in));
+    if (ndx >= 0 || ndx == proto::kNdxDone) return ndx;
+    if (ndx == proto::kNdxDelStats) {
+      TRY(proto::read_deletion_counts(channel_.in));
+      continue;
+    }
+    if (!terms_.agreed.incremental || list_complete_)
+      return fail(Fault::kProtocol, fmt::format("Invalid file index: {} (-1 - {}) [receiver]", ndx, lists_.entries()));
+    if (ndx == proto::kNdxListEof) {
+      list_complete_ = true;
+      if (terms_.progress) terms_.progress->list_complete();
+      TRY(events_.push(Event{.what = Event::What::kListEof}));
+      continue;
+    }
+    if (window_.empty()) return fail(Fault::kProtocol, "rsync: refusing sub-flist after final flist was freed");
+    auto segment = TRY(lists_.sub_list(proto::kNdxListOffset - ndx));
+    window_.add(segment);
+    TRY(events_.push(Event{.what = Event::What::kSegment, .segment = std::move(segment)}));
+  }
+}
+
+Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item) {
+  const Options& o = terms_.options;
+  if (phase_ >= (terms_.agreed.third_phase ? 2 : 1) && phase_ >= proto::last_phase(terms_.agreed))
+    return fail(Fault::kProtocol, fmt::format("got transfer request in phase {} [receiver]", phase_));
+  if (!entry.is_regular() || !entry.active())
+    return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
+  auto request = pending_.take(ndx);
+  if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
+  if (!request->redo) {
+    count_created(entry, item);
+    ++terms_.totals.transferred_files;
+    terms_.totals.transferred_size += entry.size;
+  } else {
+    ++terms_.totals.transferred_files;
+    terms_.totals.transferred_size += entry.size;
+  }
+  if (o.dry_run) {
+    show(entry, item, 0, {});
+    return {};
+  }
+
+  const uint64_t start = channel_.in.position();
+  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
+  io::File basis_file;
+  uint64_t basis_bytes = 0;
+  if (request->basis && (!head.empty() || terms_.append || terms_.append_verify)) {
+    const auto leaf = io::Leaf::check(request->basis.leaf);
+    if (leaf) {
+      if (auto opened = request->basis.dir->open_read(*leaf)) {
+        const auto info = opened->info();
+        if (info && info->is_regular()) {
+          basis_bytes = info->size;
+          basis_file = std::move(*opened);
+        }
+      }
+    }
+  }
+  auto output = placer_.open(*request);
+
+  RebuildJob job;
+  if (basis_file.valid()) {
+    job.basis = &basis_file;
+    job.basis_bytes = basis_bytes;
+  }
+  if (output) job.out = &output->file();
+  const bool append = (terms_.append || terms_.append_verify) && !request->redo;
+  job.append = append && terms_.append;
+  job.append_verify = append && terms_.append_verify;
+  job.in_place = output && output->in_place && (request->basis.type == proto::kBasisTarget || output->partial_in_place ||
+                                                 request->basis.type == proto::kBasisBackup);
+  if (output && output->in_place && !job.basis) job.in_place = true;
+  job.sparse = o.sparse && !append;
+  job.preallocate = o.preallocate;
+  job.expected_bytes = static_cast<uint64_t>(std::max<int64_t>(entry.size, 0));
+
+  const bool before = terms_.reporter.item_before_transfer();
+  if (output && before) show(entry, item, 0, {});
+  Progress::File line;
+  Segment* segment = window_.find(ndx);
+  if (terms_.progress && output)
+    line = terms_.progress->begin_file(segment ? segment->first_position + (ndx - segment->first_ndx()) : 0, entry.size);
+  uint64_t reached = 0;
+  auto result = rebuild(job, head, *tokens_, channel_.in, terms_, [&](uint64_t done) {
+    reached = done;
+    line.advance(static_cast<int64_t>(done));
+  });
+  if (!result) {
+    if (output) placer_.abandon(std::move(*output), *request, reached > 0);
+    return fail(result.error());
+  }
+  terms_.totals.literal_bytes += static_cast<int64_t>(result->literal_bytes);
+  terms_.totals.matched_bytes += static_cast<int64_t>(result->matched_bytes);
+  if (output) line.end();
+  if (output && !before) show(entry, item, channel_.in.position() - start, result->file_sum);
+  if (!output) return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
+  if (result->write_failed && result->write_error.fault == Fault::kFileIo) {
+    placer_.abandon(std::move(*output), *request, reached > 0);
+    return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request->path)), result->write_error.sys);
+  }
+
+  const bool kept = o.partial || o.delay_updates;
+  const bool in_place = output->in_place;
+  const Placed placed = placer_.finish(std::move(*output), *request, result->verified);
+  if (result->verified) {
+    const bool good = placed != Placed::kFailed;
+    if (good && o.remove_source_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
+    else if (good && o.remove_sent_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
+    return events_.push(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
+  }
+  const char* fate = !kept && !in_place ? "discarded" : !o.partial_dir.empty() ? "put into partial-dir" : "retained";
+  const std::string name = request->path;
+  if (request->redo) {
+    terms_.reporter.error_line(fmt::format("ERROR: {} failed verification -- update {}.", name, fate), true);
+    return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
+  }
+  if (o.verbosity.shows(Info::kName) || o.itemize > 0)
+    terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} (will try again).", name, fate));
+  return events_.push(Event{.what = Event::What::kRedo, .ndx = ndx});
+}
+
+Status Receiver::on_item(int32_t ndx) {
+  const proto::Item item = TRY(proto::read_item(terms_.agreed, channel_.in));
+  Segment* segment = nullptr;
+  Entry* entry = entry_at(ndx, segment);
+  if (!segment || !entry)
+    return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
+  if (!entry->active()) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
+  if (item.flags & proto::kTransfer) {
+    if (ndx < segment->first_ndx())
+      return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
+    return on_transfer(ndx, *entry, item);
+  }
+  show(*entry, item, 0, {});
+  count_created(*entry, item);
+  return {};
+}
+
+Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
+  list_complete_ = list_complete || !terms_.agreed.incremental;
+  if (list_complete_ && terms_.progress) terms_.progress->list_complete();
+  window_.add(first);
+  TRY(events_.push(Event{.what = Event::What::kSegment, .segment = std::move(first)}));
+  if (second) {
+    window_.add(second);
+    TRY(events_.push(Event{.what = Event::What::kSegment, .segment = std::move(second)}));
+  }
+  if (list_complete_) TRY(events_.push(Event{.what = Event::What::kListEof}));
+
+  for (;;) {
+    const int32_t ndx = TRY(next_index());
+    if (ndx >= 0) {
+      // Version 29 says "still here" with an index behind the list.
+      if (!terms_.agreed.compact_numbers && terms_.agreed.item_flags && !window_.empty() && ndx == window_.oldest()->end_ndx()) {
+        const proto::Item item = TRY(proto::read_item(terms_.agreed, channel_.in));
+        if (item.flags == proto::kIsNew) continue;
+        return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
+      }
+      TRY(on_item(ndx));
+      continue;
+    }
+    if (terms_.agreed.incremental && !window_.empty()) {
+      if (terms_.progress) {
+        const auto& oldest = window_.oldest();
+        terms_.progress->segment_done(oldest->first_position + oldest->count() - 1);
+      }
+      window_.release_oldest();
+      if (!window_.empty()) continue;
+    }
+    if (++phase_ > proto::last_phase(terms_.agreed)) break;
+    if (phase_ == 2 && terms_.options.delay_updates) placer_.place_delayed();
+    TRY(events_.push(Event{.what = Event::What::kPhase}));
+  }
+  if (terms_.options.delay_updates && !terms_.agreed.third_phase) placer_.place_delayed();
+  if (!terms_.am_server) statistics_ = TRY(proto::read_statistics(terms_.agreed, channel_.in));
+  TRY(events_.push(Event{.what = Event::What::kPhase}));
+  if (terms_.agreed.closing_handshake) {
+    TRY(proto::expect_goodbye(TRY(next_index())));
+    TRY(events_.push(Event{.what = Event::What::kPhase}));
+  }
+  return {};
+}
+
+}  // namespace ocsync::sync

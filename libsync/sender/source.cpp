@@ -1,0 +1,76 @@
+#include "libsync/sender/source.h"
+
+#include <fmt/format.h>
+
+#include "libsync/list/paths.h"
+
+namespace ocsync::sync {
+
+SourceView::SourceView(const Terms& terms, const Scanner& scanner) : terms_(terms), scanner_(scanner) {
+  const Options& o = terms.options;
+  follows_ = o.copy_links || o.copy_unsafe_links || o.copy_dirlinks || o.insecure_links;
+  for (uint32_t i = 0; i < scanner.root_count(); ++i)
+    caches_.push_back(std::make_unique<DirCache>(scanner.root(i).dir, true));
+}
+
+Result<std::shared_ptr<const io::Dir>> SourceView::dir(const Entry& entry) {
+  DirCache& cache = *caches_[Scanner::root_of(entry)];
+  std::string_view path = entry.dir_view();
+  while (path.starts_with("/")) path.remove_prefix(1);
+  auto found = cache.open(path);
+  if (found || !follows_) return found;
+  std::shared_ptr<const io::Dir> here = cache.root();
+  std::string part;
+  for (size_t i = 0; i < path.size();) {
+    const size_t end = std::min(path.find('/', i), path.size());
+    part.assign(path.substr(i, end - i));
+    here = std::make_shared<const io::Dir>(TRY(here->child_following(TRY(io::Leaf::check(part)))));
+    i = end + 1;
+  }
+  return here;
+}
+
+Result<io::File> SourceView::open(const Entry& entry) {
+  const auto where = TRY(dir(entry));
+  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf));
+  const bool no_atime = terms_.options.open_noatime || terms_.options.atimes > 1;
+  if (follows_) {
+    auto file = where->open_read(leaf, no_atime);
+    if (file || file.error().sys != ELOOP) return file;
+    return where->open_read_following(leaf);
+  }
+  return where->open_read(leaf, no_atime);
+}
+
+std::string SourceView::full_path(const Entry& entry) const {
+  return clean_path(join_path(scanner_.root(Scanner::root_of(entry)).typed, entry.path()));
+}
+
+std::string SourceView::shown(const Entry& entry) const { return scanner_.shown(Scanner::root_of(entry), entry.path()); }
+
+void SourceView::remove(const Entry& entry) {
+  const std::string name = entry.path();
+  const auto where = dir(entry);
+  const auto leaf = io::Leaf::check(entry.leaf);
+  if (!where || !leaf) return;
+  const auto info = terms_.options.copy_links ? (*where)->info_following(*leaf) : (*where)->info(*leaf);
+  if (!info) {
+    if (info.error().sys == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to remove {}", name), info.error().sys);
+    return;
+  }
+  const bool same = (!S_ISREG(info->mode) || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&
+                    (entry.nsec == 0 || info->mtime.nsec == entry.nsec);
+  if (!same) {
+    terms_.reporter.error_line(fmt::format("ERROR: Skipping sender remove for changed file: {}", name), true);
+    return;
+  }
+  if (const Status gone = (*where)->unlink(*leaf); !gone) {
+    if (gone.error().sys == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to remove {}", name), gone.error().sys);
+    return;
+  }
+  terms_.reporter.info_line_if(Info::kRemove, 1, fmt::format("sender removed {}", name));
+}
+
+}  // namespace ocsync::sync

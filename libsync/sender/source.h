@@ -1,0 +1,32 @@
+// Opens source content beneath the root it was found under, and removes sources that arrived safely.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libsync/list/scan.h"
+
+namespace ocsync::sync {
+
+// A view of the scanner's roots with a cache of open directories: one thread's own. Make it after Scanner::first().
+class SourceView {
+ public:
+  SourceView(const Terms& terms, const Scanner& scanner);
+  // Symlinks in the last place are refused unless the options follow them.
+  Result<io::File> open(const Entry& entry);
+  // --remove-source-files: removes the source if it is still the one that was listed. Problems are reported.
+  void remove(const Entry& entry);
+  // %f of a sender.
+  std::string full_path(const Entry& entry) const;
+  std::string shown(const Entry& entry) const;
+
+ private:
+  Result<std::shared_ptr<const io::Dir>> dir(const Entry& entry);
+  const Terms& terms_;
+  const Scanner& scanner_;
+  std::vector<std::unique_ptr<DirCache>> caches_;
+  bool follows_;
+};
+
+}  // namespace ocsync::sync
