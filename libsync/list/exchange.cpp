@@ -222,11 +222,11 @@ Status ListReceiver::adopt(Segment& segment) {
 // What every list gets once it is complete: ids mapped, duplicates cleaned, hard-link groups marked.
 Status ListReceiver::finish(Segment& segment) {
   const Options& o = terms_.options;
-  if (!o.chmod.empty() && !terms_.local && !chmod_) chmod_ = TRY(ModeChanges::parse(o.chmod));
+  if (!o.chmod.empty() && !terms_.local && !chmod_) chmod_ = TRY(ModeChanges::parse(o.chmod, terms_.umask));
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
-    if (o.owner) entry.uid = ids_.map_user(entry.uid, {});
-    if (o.group) {
+    if (o.owner && ids_.maps_users()) entry.uid = ids_.map_user(entry.uid, {});
+    if (o.group && ids_.maps_groups()) {
       const auto group = ids_.map_group(entry.gid, {});
       entry.gid = group.gid;
       if (!group.settable) entry.set(kGroupUnsettable);
@@ -279,13 +279,11 @@ Result<std::shared_ptr<Segment>> ListReceiver::first() {
   if (!terms_.agreed.incremental && !o.numeric_ids) {
     if (o.owner || o.acls) {
       const proto::IdList users = TRY(proto::read_id_list(terms_.agreed, *in_));
-      for (const proto::IdName& name : users.names) ids_.map_user(name.id, name.name);
-      if (!users.zero.empty()) ids_.map_user(0, users.zero);
+      ids_.learn_users(users);
     }
     if (o.group || o.acls) {
       const proto::IdList groups = TRY(proto::read_id_list(terms_.agreed, *in_));
-      for (const proto::IdName& name : groups.names) ids_.map_group(name.id, name.name);
-      if (!groups.zero.empty()) ids_.map_group(0, groups.zero);
+      ids_.learn_groups(groups);
     }
   }
   if (terms_.agreed.io_error_after_list) {

@@ -32,7 +32,8 @@ class ListSender {
   const Terms& terms_;
   Writer& out_;
   proto::EntryEncoder encoder_;
-  IdNames names_;
+  std::unique_ptr<NameService> service_ = system_names();
+  IdNames names_{*service_};
   proto::WireEntry wire_;
   std::unique_ptr<CharsetConverter> to_wire_;
   bool first_list_ = true;

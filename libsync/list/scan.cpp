@@ -512,7 +512,7 @@ void Scanner::finish(Segment& segment) {
 }
 
 Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
-  if (!terms_.options.chmod.empty()) chmod_ = TRY(ModeChanges::parse(terms_.options.chmod));
+  if (!terms_.options.chmod.empty()) chmod_ = TRY(ModeChanges::parse(terms_.options.chmod, terms_.umask));
   auto segment = std::make_shared<Segment>(next_ndx_);
   for (const std::string& name : names) {
     TRY(add_argument(*segment, name));

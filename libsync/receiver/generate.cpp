@@ -209,7 +209,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
 
   if (!o.perms) {
     const bool exists = spot.here && !spot.here->is_dir();
-    spot.mode = dest_mode(entry.mode, exists ? std::optional<uint32_t>(spot.here->mode) : std::nullopt, default_perms_, o);
+    spot.mode = dest_mode(entry.mode, exists ? std::optional<uint32_t>(spot.here->mode) : std::nullopt, {.executability = o.executability}, default_perms_);
   }
   const bool must_lead = attempt == Attempt::kRedo;
   if (entry.has(kLinked) && !must_lead) {
@@ -314,7 +314,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   const bool created_before = entry.has(kDirCreated) || (entry.is_root() && destination_.created());
   const std::optional<io::FileInfo> compared = created_before ? std::nullopt : spot.here;
   if (!o.perms)
-    spot.mode = dest_mode(entry.mode, compared ? std::optional<uint32_t>(compared->mode) : std::nullopt, default_perms_, o);
+    spot.mode = dest_mode(entry.mode, compared ? std::optional<uint32_t>(compared->mode) : std::nullopt, {.executability = o.executability}, default_perms_);
   std::optional<io::FileInfo> shown_against = compared;
   if (!compared && !basis_.empty()) {
     const BasisDirs::Match match = basis_.find(entry, spot.mode, spot.path, terms_);
@@ -565,7 +565,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
-    if (!o.perms) spot.mode = dest_mode(entry.mode, std::nullopt, default_perms_, o);
+    if (!o.perms) spot.mode = dest_mode(entry.mode, std::nullopt, {.executability = o.executability}, default_perms_);
   }
   Request request;
   Basis& basis = request.basis;

@@ -1,0 +1,184 @@
+#include "libsync/session/local.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include "libsync/list/exchange.h"
+#include "libsync/list/files_from.h"
+#include "libsync/options/far_args.h"
+#include "libsync/receiver/generate.h"
+#include "libsync/receiver/local_transfers.h"
+#include "libsync/report/progress.h"
+#include "libsync/session/ending.h"
+#include "libsync/session/names.h"
+#include "libsync/session/pieces.h"
+#include "libsync/session/receiving.h"
+#include "libsync/session/roles.h"
+#include "libsync/session/sending.h"
+
+namespace ocsync::sync {
+
+namespace {
+
+// How far the scanner may run ahead of the generator: entries alive at once.
+constexpr int64_t kScanAhead = 200000;
+
+// Counts the entries of living segments, so that a scanner can wait for room.
+class Room {
+ public:
+  void take(int64_t entries) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return alive_ < kScanAhead || closed_; });
+    alive_ += entries;
+  }
+  void give(int64_t entries) {
+    {
+      const std::lock_guard lock(mutex_);
+      alive_ -= entries;
+    }
+    changed_.notify_one();
+  }
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t alive_ = 0;
+  bool closed_ = false;
+};
+
+// What both ends of a local run agree on without talking.
+Result<proto::Agreement> agree_with_ourselves(const Options& options) {
+  Options receiving = options;
+  receiving.server = true;
+  const proto::HandshakeWishes wishes = wishes_of(options, false, true);
+  uint32_t compat = 0x1fe;
+  if (wants_incremental_recursion(options, true) && wants_incremental_recursion(receiving, false)) compat |= proto::kCompatIncRecurse;
+  const int version = std::min(options.protocol, proto::kNewestVersion);
+  proto::Agreement agreed = proto::Agreement::from(version, version >= 30 ? compat : 0);
+  agreed.seed = options.checksum_seed != 0 ? options.checksum_seed : wishes.fresh_seed;
+  std::optional<std::string> checksum, compression;
+  if (version >= 30 && wishes.checksum_choice.empty())
+    checksum = proto::choose_algorithm(proto::AlgorithmList::kChecksum, proto::offered_list(proto::AlgorithmList::kChecksum, false, wishes.checksum_list),
+                                       proto::offered_list(proto::AlgorithmList::kChecksum, true, wishes.checksum_list));
+  if (version >= 30 && wishes.compress && wishes.compress_choice.empty())
+    compression = proto::choose_algorithm(proto::AlgorithmList::kCompression, proto::offered_list(proto::AlgorithmList::kCompression, false, wishes.compress_list),
+                                          proto::offered_list(proto::AlgorithmList::kCompression, true, wishes.compress_list));
+  TRY(proto::settle_algorithms(agreed, wishes, false, checksum, compression));
+  TRY(proto::check_version_gates(wishes, agreed));
+  return agreed;
+}
+
+// Sources and destination on this machine, without a wire between them.
+Status copy_directly(const Terms& terms, const FilterRules& filters, const std::string& base, const std::vector<std::string>& names,
+                     const std::optional<std::string>& destination) {
+  const Options& o = terms.options;
+  Scanner scanner(terms, filters, base);
+  ListLines lines(terms, true);
+  std::shared_ptr<Segment> first = TRY(scanner.first(names));
+  terms.totals.list_build_ms = 1;
+  lines.done();
+  MemorySource nothing{Bytes()};
+  Reader no_reader(nothing, 16);
+  const auto ids = system_names();
+  auto setup = IdMap::Setup::of_process(o, true);
+  setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
+  ListReceiver lists(terms, no_reader, TRY(IdMap::from_options(o, std::move(setup), *ids)), {});
+
+  const auto prepare = [&](Segment& segment) -> Status {
+    TRY(lists.adopt(segment));
+    if (segment.parent_dir() < 0 && terms.agreed.incremental && segment.count() > 0 && segment.sorted(0).is_root())
+      segment.parent = &scanner.dirs().node(static_cast<int32_t>(segment.sorted(0).dir_index));
+    return {};
+  };
+  TRY(prepare(*first));
+  std::shared_ptr<Segment> second;
+  if (terms.agreed.incremental && first->count() == 1 && !scanner.exhausted()) {
+    second = TRY(scanner.next());
+    TRY(prepare(*second));
+  }
+
+  Destination::Wanted wanted;
+  wanted.path = destination.value_or(".");
+  wanted.entries = static_cast<int>(lists.entries());
+  wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
+  if (!destination || o.list_only) wanted.path = ".", wanted.entries = 2;
+  Destination dest = TRY(Destination::open(wanted, terms));
+  TRY(check_receiving_dirs(terms, dest));
+
+  Events events;
+  LocalTransfers transfers(terms, scanner, dest, events);
+  Generator generator(terms, filters, dest, transfers, events);
+  Room room;
+  const auto push = [&](std::shared_ptr<Segment> segment) -> Status {
+    const int64_t entries = segment->count();
+    room.take(entries);
+    Segment* raw = segment.get();
+    std::shared_ptr<Segment> counted(raw, [segment = std::move(segment), &room, entries](Segment*) mutable {
+      segment.reset();
+      room.give(entries);
+    });
+    return events.push(Event{.what = Event::What::kSegment, .segment = std::move(counted)});
+  };
+  const auto scan_on = [&]() -> Status {
+    TRY(push(std::move(first)));
+    if (second) TRY(push(std::move(second)));
+    while (!scanner.exhausted()) {
+      auto segment = TRY(scanner.next());
+      TRY(prepare(*segment));
+      TRY(push(std::move(segment)));
+    }
+    if (terms.progress) terms.progress->list_complete();
+    return events.push(Event{.what = Event::What::kListEof});
+  };
+  const Status status = run_together({scan_on, [&]() -> Status {
+                                        TRY(generator.run());
+                                        return transfers.flush();
+                                      }},
+                                     [&] {
+                                       events.close();
+                                       room.close();
+                                     });
+  return status;
+}
+
+}  // namespace
+
+int run_local(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+  Ending ending(reporter, Role::kClient);
+  Totals totals;
+  totals.started_wall_s = ::time(nullptr);
+  Progress progress(reporter, options, totals);
+  const auto run = [&]() -> Status {
+    const proto::Agreement agreed = TRY(agree_with_ourselves(options));
+    Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
+    terms.progress = &progress;
+    ItemStyle style;
+    style.times = options.times;
+    style.owner = options.owner;
+    style.group = options.group;
+    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+    style.process_id = ::getpid();
+    reporter.set_style(style);
+    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+    const SourceNames sources = TRY(local_source_names(options, journey.sources));
+    return copy_directly(terms, filters, sources.base, sources.names, journey.destination);
+  };
+  const Status status = run();
+  reporter.close_line();
+  ending.speak_as(Role::kSender);
+  if (!status) return ending.of(status.error());
+  reporter.totals(totals, std::min(options.protocol, proto::kNewestVersion));
+  return ending.of_success();
+}
+
+}  // namespace ocsync::sync

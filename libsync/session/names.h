@@ -1,0 +1,21 @@
+// Which names the sending side starts from: operands, or a list of names (--files-from).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libio/base/stream.h"
+#include "libsync/options/options.h"
+
+namespace ocsync::sync {
+
+struct SourceNames {
+  std::string base;                // relative names start here; empty: the working directory
+  std::vector<std::string> names;
+};
+// For a list that is read on this machine (or no list at all).
+Result<SourceNames> local_source_names(const Options& options, const std::vector<std::string>& operands);
+// For a list that the far side forwards.
+Result<std::vector<std::string>> forwarded_names(Reader& in, const Options& options);
+
+}  // namespace ocsync::sync

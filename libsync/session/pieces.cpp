@@ -1,0 +1,180 @@
+#include "libsync/session/pieces.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "libio/base/clock.h"
+#include "libsync/list/paths.h"
+#include "libsync/options/far_args.h"
+
+namespace ocsync::sync {
+
+proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send) {
+  proto::HandshakeWishes wishes;
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text ? text : "");
+  };
+  wishes.max_version = std::min(options.protocol, proto::kNewestVersion);
+  wishes.incremental = wants_incremental_recursion(options, we_send);
+  if (server) wishes.far_capabilities = options.capabilities;
+  wishes.checksum_choice = options.checksum_choice;
+  wishes.compress = options.compress;
+  wishes.compress_choice = options.compress_choice;
+  wishes.compress_level = options.compress_level.value_or(0);
+  wishes.compress_level_given = options.compress_level.has_value();
+  wishes.compress_threads = options.compress_threads;
+  wishes.checksum_list = variable("RSYNC_CHECKSUM_LIST");
+  wishes.compress_list = variable("RSYNC_COMPRESS_LIST");
+  wishes.writes_batch = !options.write_batch.empty();
+  wishes.checksum_seed = options.checksum_seed;
+  wishes.fresh_seed = static_cast<int32_t>(wall_seconds() ^ (static_cast<int64_t>(::getpid()) << 6));
+  wishes.acls = options.acls;
+  wishes.xattrs = options.xattrs > 0;
+  wishes.fuzzy = options.fuzzy > 0;
+  wishes.basis_dirs = static_cast<int>(options.basis_dirs.size());
+  wishes.basis_with_inplace = !options.basis_dirs.empty() && options.inplace;
+  wishes.prune_empty_dirs = options.prune_empty_dirs;
+  wishes.crtimes = options.crtimes;
+  return wishes;
+}
+
+Result<std::string> read_operator_file(const std::string& path, const Options& options) {
+  int fd = 0;
+  io::Fd owned;
+  if (path != "-") {
+    const std::string dir_path(dir_of_path(path));
+    auto dir = io::Dir::open_trusted(dir_path.empty() ? "." : dir_path, options.insecure_links);
+    if (!dir) return fail(dir.error());
+    const std::string name(leaf_of_path(path));
+    const io::Leaf leaf = TRY(io::Leaf::check(name));
+    fd = ::openat(dir->fd(), leaf.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return fail_errno();
+    owned = io::Fd(fd);
+  }
+  std::string text;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno();
+    if (got == 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
+    : source(in_fd, activity, stop), sink(out_fd, activity, stop, options.bwlimit_kib * 1024),
+      channel(source, sink, [this](const proto::Message& message) { return dispatch(message); }) {
+  activity.timeout_s = options.timeout_s;
+  activity.touch();
+  if (options.stop_at_wall_s > 0) activity.stop_at_ms = monotonic_ms() + (options.stop_at_wall_s - wall_seconds()) * 1000;
+}
+
+Status Connection::dispatch(const proto::Message& message) {
+  if (const auto* exit = std::get_if<proto::ErrorExitMessage>(&message)) {
+    far_said_exit = true;
+    channel.mux.post(proto::ErrorExitMessage{exit->has_code && !client, exit->exit_code});
+    Error error(Fault::kFarExit, "the far side has ended with an error");
+    error.code = exit->exit_code;
+    return fail(std::move(error));
+  }
+  if (const auto* timeout = std::get_if<proto::IoTimeoutMessage>(&message)) {
+    const int ours = activity.timeout_s;
+    if (client && (ours == 0 || timeout->seconds < ours)) {
+      activity.timeout_s = timeout->seconds;
+      if (reporter) reporter->info_line_if(Info::kMisc, 2, fmt::format("Setting --timeout={} to match server", timeout->seconds));
+    }
+    return {};
+  }
+  if (std::holds_alternative<proto::NoopMessage>(message)) return {};
+  if (on_message) return on_message(message);
+  if (reporter) {
+    if (const auto* text = std::get_if<proto::TextMessage>(&message)) reporter->from_far_side(*text);
+    if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) reporter->state().io_error |= bits->bits;
+  }
+  return {};
+}
+
+KeepAlive::KeepAlive(proto::MuxSink& sink, int timeout_s) {
+  if (timeout_s <= 0 || !sink.enabled()) return;
+  const int lull_s = (timeout_s + 1) / 2;
+  thread_ = std::thread([this, &sink, lull_s] {
+    std::unique_lock lock(mutex_);
+    while (!over_) {
+      changed_.wait_for(lock, std::chrono::milliseconds(lull_s * 500), [&] { return over_; });
+      if (over_) return;
+      lock.unlock();
+      (void)sink.keep_alive(lull_s * 1000);
+      lock.lock();
+    }
+  });
+}
+
+KeepAlive::~KeepAlive() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms) {
+  Reporter& reporter = terms.reporter;
+  if (sending) reporter.log_line("building file list");
+  else reporter.log_line("receiving file list");
+  if (terms.am_server) return;
+  if (terms.agreed.incremental) {
+    if (terms.options.verbosity.shows(Info::kFlist))
+      reporter.client_text(sending ? "sending incremental file list\n" : "receiving incremental file list\n");
+    return;
+  }
+  if (terms.options.verbosity.shows(Info::kFlist)) {
+    reporter.open_line(sending ? "building file list ... " : "receiving file list ... ");
+    open_ = true;
+  }
+}
+
+void ListLines::done() {
+  if (open_) terms_.reporter.complete_line("done");
+  open_ = false;
+}
+
+Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
+  const Options& o = terms.options;
+  struct stat st{};
+  if (!o.backup_dir.empty()) {
+    const std::string path = o.backup_dir[0] == '/' ? o.backup_dir : join_path(destination.absolute(), o.backup_dir);
+    if (::stat(path.c_str(), &st) == 0) {
+      if (!S_ISDIR(st.st_mode)) return fail(Fault::kUsage, fmt::format("The backup-dir is not a directory: {}", o.backup_dir));
+      terms.reporter.info_line_if(Info::kBackup, 1, fmt::format("backup_dir is {}", o.backup_dir));
+    } else if (errno != ENOENT) {
+      return fail(Fault::kFileIo, fmt::format("Failed to stat {}: {}", o.backup_dir, ::strerror(errno)));
+    } else {
+      terms.reporter.info_line_if(Info::kBackup, 1, fmt::format("(new) backup_dir is {}", o.backup_dir));
+    }
+  }
+  if (!o.temp_dir.empty()) {
+    const std::string path = o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination.absolute(), o.temp_dir);
+    if (::stat(path.c_str(), &st) != 0) {
+      if (errno == ENOENT) return fail(Fault::kUsage, fmt::format("The temp-dir does not exist: {}", o.temp_dir));
+      return fail(Fault::kFileIo, fmt::format("Failed to stat temp-dir {}: {}", o.temp_dir, ::strerror(errno)));
+    }
+    if (!S_ISDIR(st.st_mode)) return fail(Fault::kUsage, fmt::format("The temp-dir is not a directory: {}", o.temp_dir));
+  }
+  return {};
+}
+
+Error worded(Error error, uint64_t bytes_so_far, std::string_view role) {
+  if (error.fault == Fault::kStream && error.text == "unexpected end of stream")
+    error.text = fmt::format("connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);
+  return error;
+}
+
+}  // namespace ocsync::sync

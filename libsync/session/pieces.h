@@ -1,0 +1,77 @@
+// What the journeys share: wishes for the handshake, rule files, the connection, its keep-alive, and how a run ends.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libio/os/fd_stream.h"
+#include "libproto/greeting.h"
+#include "libsync/filter/rules.h"
+#include "libsync/list/ids.h"
+#include "libsync/receiver/destination.h"
+#include "libsync/session/channel.h"
+#include "libsync/session/terms.h"
+
+namespace ocsync::sync {
+
+// What the options ask of the handshake. `server`: we were started by the far side.
+proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
+
+// Reads a rule file that the user named: "-" is standard input; symlinks of strangers are refused.
+Result<std::string> read_operator_file(const std::string& path, const Options& options);
+
+// A far side at the other end of two descriptors (which may be one socket), both borrowed.
+class Connection {
+ public:
+  Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop);
+  io::Activity activity;
+  io::FdSource source;
+  io::FdSink sink;
+  Channel channel;
+  // Everything the far side says between its data is given to this, on the reading thread. Text, exit codes and
+  // time-outs are dealt with before it is asked.
+  std::function<Status(const proto::Message&)> on_message;
+  Reporter* reporter = nullptr;
+  bool client = false;
+  bool far_said_exit = false;
+
+ private:
+  Status dispatch(const proto::Message& message);
+};
+
+// Sends an empty frame when nothing was written for half of the time-out. Lives while the roles run.
+class KeepAlive {
+ public:
+  KeepAlive(proto::MuxSink& sink, int timeout_s);
+  ~KeepAlive();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+// Lines about the list on a client's terminal: "sending incremental file list", "building file list ... done".
+class ListLines {
+ public:
+  ListLines(const Terms& terms, bool sending);
+  void done();
+
+ private:
+  const Terms& terms_;
+  bool open_ = false;
+};
+
+// The receiving side's checks of options that name directories, with rsync's texts.
+Status check_receiving_dirs(const Terms& terms, const Destination& destination);
+
+// Words a broken stream as rsync does; other errors stay.
+Error worded(Error error, uint64_t bytes_so_far, std::string_view role);
+
+}  // namespace ocsync::sync

@@ -1,0 +1,89 @@
+#include "libsync/session/pull.h"
+
+#include <unistd.h>
+
+#include <thread>
+
+#include "libproto/args.h"
+#include "libproto/filters_wire.h"
+#include "libsync/list/files_from.h"
+#include "libsync/report/progress.h"
+#include "libsync/session/connect.h"
+#include "libsync/session/ending.h"
+#include "libsync/session/receiving.h"
+
+namespace ocsync::sync {
+
+int run_pull(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+  Ending ending(reporter, Role::kReceiverStart);
+  Totals totals;
+  totals.started_wall_s = ::time(nullptr);
+  Progress progress(reporter, options, totals);
+  auto program = start_far_side(options, journey.far, false, journey.sources, reporter);
+  if (!program) return ending.of(program.error());
+  Connection connection(program->child.out(), program->child.in(), options, stop);
+  connection.reporter = &reporter;
+  connection.client = true;
+  Channel& channel = connection.channel;
+  int version = proto::kNewestVersion;
+
+  const auto run = [&]() -> Status {
+    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, channel.out));
+    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, false)));
+    version = agreed.version;
+    Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
+    terms.progress = &progress;
+    ItemStyle style;
+    style.times = options.times;
+    style.owner = options.owner;
+    style.group = options.group;
+    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+    style.process_id = ::getpid();
+    reporter.set_style(style);
+    channel.agree(agreed);
+    channel.demux.enable();
+    if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();
+    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+    TRY(proto::write_rules(TRY(filters.to_wire(options, agreed)), channel.out));
+    TRY(channel.out.flush());
+    if (!options.files_from.empty() && options.files_from_host.empty() && !options.files_from_far) {
+      const auto text = read_operator_file(options.files_from, options);
+      if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
+      // The list may be long: the far side starts to answer while names still go out, so they need a thread of their own.
+      const bool bare = agreed.client_frames && !agreed.files_from_framed;
+      if (bare) TRY(channel.mux.disable());
+      MemorySource source(as_bytes(*text));
+      TRY(forward_names(source, options.from0, channel.out));
+      TRY(channel.out.flush());
+      if (bare) channel.mux.enable();
+    }
+    const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination, {}, [&] {
+      connection.activity.timeout_s = 1;
+      program->child.close_in();
+    }));
+    totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+    totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+    if (result.statistics) {
+      // The far side counted from its end: what it read is what we sent.
+      totals.total_sent = result.statistics->bytes_read;
+      totals.total_received = result.statistics->bytes_written;
+      totals.total_size = result.statistics->total_size;
+      totals.list_build_ms = result.statistics->list_build_ms;
+      totals.list_xfer_ms = result.statistics->list_transfer_ms;
+    }
+    return {};
+  };
+  const Status status = run();
+  reporter.close_line();
+  if (!status) {
+    Error error = worded(status.error(), connection.activity.bytes_in, "Receiver");
+    const int child = finish_far_side(*program, connection, true);
+    return ending.of(error, child);
+  }
+  const int child = finish_far_side(*program, connection, false);
+  reporter.totals(totals, version);
+  ending.speak_as(Role::kGenerator);
+  return ending.of_success(child);
+}
+
+}  // namespace ocsync::sync

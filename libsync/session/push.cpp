@@ -1,0 +1,79 @@
+#include "libsync/session/push.h"
+
+#include <unistd.h>
+
+#include "libproto/args.h"
+#include "libproto/filters_wire.h"
+#include "libsync/report/progress.h"
+#include "libsync/session/connect.h"
+#include "libsync/session/ending.h"
+#include "libsync/session/names.h"
+#include "libsync/session/sending.h"
+
+namespace ocsync::sync {
+
+int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+  Ending ending(reporter, Role::kSender);
+  Totals totals;
+  totals.started_wall_s = ::time(nullptr);
+  Progress progress(reporter, options, totals);
+  auto program = start_far_side(options, journey.far, true, {journey.destination.value_or(".")}, reporter);
+  if (!program) return ending.of(program.error());
+  Connection connection(program->child.out(), program->child.in(), options, stop);
+  connection.reporter = &reporter;
+  connection.client = true;
+  Channel& channel = connection.channel;
+  int version = proto::kNewestVersion;
+
+  const auto run = [&]() -> Status {
+    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, channel.out));
+    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, true)));
+    version = agreed.version;
+    Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, false);
+    terms.progress = &progress;
+    ItemStyle style;
+    style.times = options.times;
+    style.owner = options.owner;
+    style.group = options.group;
+    style.symlink_times = agreed.symlink_times || !agreed.compact_numbers;
+    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+    style.process_id = ::getpid();
+    reporter.set_style(style);
+    channel.agree(agreed);
+    if (agreed.client_frames) channel.mux.enable();
+    const bool names_come_from_there = !options.files_from_host.empty() || options.files_from_far;
+    if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
+    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+    const bool far_wants_rules = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
+    if (far_wants_rules) TRY(proto::write_rules(TRY(filters.to_wire(options, agreed)), channel.out));
+    SourceNames sources;
+    if (names_come_from_there) {
+      TRY(channel.out.flush());
+      sources.base = journey.sources.empty() ? std::string() : journey.sources[0];
+      sources.names = TRY(forwarded_names(channel.in, options));
+      if (!agreed.files_from_framed) channel.demux.enable();
+    } else {
+      sources = TRY(local_source_names(options, journey.sources));
+    }
+    TRY(run_sending_side(terms, connection, filters, sources.base, sources.names, [&] {
+      // What is blocked in the pipes must come back.
+      connection.activity.timeout_s = 1;
+      program->child.close_in();
+    }));
+    return {};
+  };
+  const Status status = run();
+  reporter.close_line();
+  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+  if (!status) {
+    Error error = worded(status.error(), connection.activity.bytes_in, "sender");
+    const int child = finish_far_side(*program, connection, true);
+    return ending.of(error, child);
+  }
+  const int child = finish_far_side(*program, connection, false);
+  reporter.totals(totals, version);
+  return ending.of_success(child);
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,75 @@
+#include "libsync/session/receiving.h"
+
+#include "libsync/receiver/generate.h"
+#include "libsync/receiver/receive.h"
+#include "libsync/receiver/wire_transfers.h"
+#include "libsync/session/roles.h"
+
+namespace ocsync::sync {
+
+Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
+                                           const std::optional<std::string>& destination, AdmitEntry admit,
+                                           const std::function<void()>& bring_down) {
+  ReceivingResult result;
+  Channel& channel = connection.channel;
+  const Options& o = terms.options;
+  const auto names = system_names();
+  auto setup = IdMap::Setup::of_process(o, terms.agreed.id0_names);
+  setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
+  ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
+
+  ListLines lines(terms, false);
+  std::shared_ptr<Segment> first = TRY(lists.first());
+  lines.done();
+  std::shared_ptr<Segment> second;
+  bool list_complete = !terms.agreed.incremental;
+  if (terms.agreed.incremental && first->count() == 1) {
+    // Whether this is the transfer of a single file shows only now.
+    const int32_t ndx = TRY(channel.indexes_in->read(channel.in));
+    if (ndx == proto::kNdxListEof) list_complete = true;
+    else if (ndx <= proto::kNdxListOffset) second = TRY(lists.sub_list(proto::kNdxListOffset - ndx));
+    else return fail(Fault::kProtocol, "Invalid file index where a list was due");
+  }
+  if (first->count() == 0 && !terms.am_server) {
+    result.nothing_came = true;
+    return result;
+  }
+
+  Destination::Wanted wanted;
+  wanted.path = destination.value_or(".");
+  wanted.entries = static_cast<int>(lists.entries());
+  wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
+  if (!destination || o.list_only) wanted.path = ".", wanted.entries = 2;
+  Destination dest = TRY(Destination::open(wanted, terms));
+  TRY(check_receiving_dirs(terms, dest));
+
+  Events events;
+  Pending pending;
+  WireTransfers transfers(terms, channel, pending);
+  Generator generator(terms, filters, dest, transfers, events);
+  Receiver receiver(terms, channel, lists, dest.clone(), pending, events);
+  connection.on_message = [&](const proto::Message& message) -> Status {
+    if (const auto* text = std::get_if<proto::TextMessage>(&message)) terms.reporter.from_far_side(*text);
+    else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) terms.reporter.state().io_error |= bits->bits;
+    else if (const auto* refused = std::get_if<proto::NoSendMessage>(&message)) {
+      if (pending.take(refused->ndx) && !o.dry_run) return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
+    }
+    return {};
+  };
+  KeepAlive keep_alive(channel.mux, o.timeout_s);
+  TRY(run_together({[&] { return receiver.run(first, second, list_complete); },
+                    [&]() -> Status {
+                      TRY(generator.run());
+                      // The last word; the far side may close at once.
+                      TRY(proto::write_done(*channel.indexes_out, channel.out));
+                      return channel.out.flush();
+                    }},
+                   [&] {
+                     events.close();
+                     bring_down();
+                   }));
+  result.statistics = receiver.statistics();
+  return result;
+}
+
+}  // namespace ocsync::sync

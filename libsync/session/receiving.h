@@ -1,0 +1,21 @@
+// The receiving side of a wire, client or server: from the first list to the goodbye.
+#pragma once
+
+#include "libsync/filter/rules.h"
+#include "libsync/list/exchange.h"
+#include "libsync/session/pieces.h"
+
+namespace ocsync::sync {
+
+struct ReceivingResult {
+  bool nothing_came = false;                        // an empty list: the far sender has ended
+  std::optional<proto::Statistics> statistics;      // a client's: what the far side counted
+};
+
+// `destination`: the operand, unset when only listing. `admit` may be empty. `during_list` is called once before the
+// first list is read (forwarding of names starts there). `bring_down` makes blocked reads and writes return.
+Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
+                                           const std::optional<std::string>& destination, AdmitEntry admit,
+                                           const std::function<void()>& bring_down);
+
+}  // namespace ocsync::sync

@@ -1,0 +1,24 @@
+#include "libsync/session/sending.h"
+
+#include "libsync/sender/send.h"
+#include "libsync/session/roles.h"
+
+namespace ocsync::sync {
+
+Result<bool> run_sending_side(const Terms& terms, Connection& connection, const FilterRules& filters, const std::string& base,
+                              const std::vector<std::string>& names, const std::function<void()>& bring_down) {
+  Channel& channel = connection.channel;
+  Scanner scanner(terms, filters, base);
+  ListSender lists(terms, channel.out);
+  Sender sender(terms, channel, scanner, lists);
+  ListLines lines(terms, true);
+  KeepAlive keep_alive(channel.mux, terms.options.timeout_s);
+  const bool goes_on = TRY(sender.send_first(names));
+  lines.done();
+  if (!goes_on) return false;
+  connection.on_message = [&](const proto::Message& message) { return sender.on_message(message); };
+  TRY(run_together({[&] { return sender.read_requests(); }, [&] { return sender.answer_requests(); }}, bring_down));
+  return true;
+}
+
+}  // namespace ocsync::sync

@@ -1,0 +1,148 @@
+#include "libsync/session/serve.h"
+
+#include <fmt/format.h>
+#include <glob.h>
+#include <unistd.h>
+
+#include "libio/base/clock.h"
+#include "libproto/args.h"
+#include "libproto/filters_wire.h"
+#include "libsync/report/progress.h"
+#include "libsync/session/ending.h"
+#include "libsync/session/names.h"
+#include "libsync/session/receiving.h"
+#include "libsync/session/sending.h"
+
+namespace ocsync::sync {
+
+Status serve(const Options& options, Connection& connection, Reporter& reporter, Totals& totals, io::Stop& stop) {
+  Channel& channel = connection.channel;
+  const bool we_send = options.sender;
+  const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes_of(options, true, we_send)));
+  Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
+  Progress progress(reporter, options, totals);
+  terms.progress = &progress;
+  channel.agree(agreed);
+  channel.mux.enable();
+  reporter.connect_far_side([&](const proto::Message& message) { channel.mux.post(message); }, agreed.rich_text_codes,
+                            agreed.version <= 28 && !options.stderr_given);
+
+  std::vector<std::string> operands = options.operands;
+  if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
+  const std::string start = operands.front();
+  operands.erase(operands.begin());
+  if (!(we_send && options.relative)) {
+    if (::chdir(start.c_str()) != 0)
+      return fail(Fault::kSelect, fmt::format("change_dir#3 \"{}\" failed", absolute_path(start)), errno);
+  }
+  const auto bring_down = [&] { connection.activity.timeout_s = 1; };
+
+  if (we_send) {
+    if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
+    else channel.demux.pass_freely();
+    FilterRules filters = TRY(FilterRules::from_wire(TRY(proto::read_rules(channel.in)), options, agreed));
+    TRY(filters.add_server_rules(options, agreed));
+    SourceNames sources;
+    if (options.files_from == "-") {
+      const bool bare = agreed.client_frames && !agreed.files_from_framed;
+      if (bare) channel.demux.disable();
+      sources.base = operands.empty() ? std::string() : operands[0];
+      sources.names = TRY(forwarded_names(channel.in, options));
+      if (bare) channel.demux.enable();
+    } else {
+      if (operands.empty() && (options.recurse || options.dirs || options.list_only)) operands.push_back(".");
+      sources = TRY(local_source_names(options, operands));
+    }
+    const bool went_on = TRY(run_sending_side(terms, connection, filters, sources.base, sources.names, bring_down));
+    (void)went_on;
+    return {};
+  }
+
+  if (agreed.client_frames) channel.demux.enable();
+  else channel.demux.pass_freely();
+  FilterRules filters;
+  const bool told = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
+  if (told) {
+    filters = TRY(FilterRules::from_wire(TRY(proto::read_rules(channel.in)), options, agreed));
+    TRY(filters.add_server_rules(options, agreed));
+  }
+  if (!options.files_from.empty()) {
+    const auto text = read_operator_file(options.files_from, options);
+    if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
+    if (!agreed.files_from_framed) TRY(channel.mux.disable());
+    MemorySource source(as_bytes(*text));
+    TRY(forward_names(source, options.from0, channel.out));
+    TRY(channel.out.flush());
+    if (!agreed.files_from_framed) channel.mux.enable();
+  }
+  std::optional<std::string> destination;
+  if (!operands.empty()) destination = operands[0];
+  TRY(run_receiving_side(terms, connection, filters, destination, {}, bring_down));
+  return {};
+}
+
+namespace {
+
+int serve_on_standard_streams(const Options& options, Connection& connection, Reporter& reporter, io::Stop& stop) {
+  Ending ending(reporter, options.sender ? Role::kSender : Role::kReceiver);
+  Totals totals;
+  const Status status = serve(options, connection, reporter, totals, stop);
+  if (status) {
+    reporter.connect_far_side({}, true);
+    const RunState& state = reporter.state();
+    reporter.flush();
+    return final_exit_code(0, 0, state.io_error, state.transfer_error);
+  }
+  const Error error = worded(status.error(), connection.activity.bytes_in, options.sender ? "sender" : "receiver");
+  const int code = exit_code_of(error);
+  // So that the client ends with the same code and does not take it for a broken stream.
+  if (!connection.far_said_exit && code != 10 && code != 12 && code != 19 && code != 30) {
+    connection.channel.mux.post(proto::ErrorExitMessage{true, code});
+    (void)connection.channel.mux.flush();
+  }
+  const int result = ending.of(error);
+  (void)connection.channel.mux.flush();
+  return result;
+}
+
+}  // namespace
+
+int run_server(const Options& options, io::Stop& stop) {
+  Reporter reporter(options);
+  Connection connection(0, 1, options, stop);
+  connection.reporter = &reporter;
+  return serve_on_standard_streams(options, connection, reporter, stop);
+}
+
+int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& environment, io::Stop& stop) {
+  Connection connection(0, 1, first.options, stop);
+  Options options;
+  {
+    Reporter early(first.options);
+    Ending ending(early, Role::kServer);
+    const auto args = proto::read_args(connection.channel.in);
+    if (!args) return ending.of(worded(args.error(), connection.activity.bytes_in, "server"));
+    auto parsed = parse_secluded(first, *args, environment);
+    if (!parsed) return ending.of(parsed.error());
+    options = std::move(parsed->options);
+  }
+  // No shell has expanded what stands behind the dot.
+  std::vector<std::string> expanded;
+  for (size_t i = 0; i < options.operands.size(); ++i) {
+    if (i == 0 || !options.sender || options.operands[i].find_first_of("*?[") == std::string::npos) {
+      expanded.push_back(options.operands[i]);
+      continue;
+    }
+    glob_t found{};
+    if (::glob(options.operands[i].c_str(), GLOB_NOCHECK, nullptr, &found) == 0)
+      for (size_t j = 0; j < found.gl_pathc; ++j) expanded.emplace_back(found.gl_pathv[j]);
+    ::globfree(&found);
+  }
+  options.operands = std::move(expanded);
+  Reporter reporter(options);
+  connection.reporter = &reporter;
+  connection.activity.timeout_s = options.timeout_s;
+  return serve_on_standard_streams(options, connection, reporter, stop);
+}
+
+}  // namespace ocsync::sync
