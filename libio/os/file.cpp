@@ -31,6 +31,8 @@ Status File::write_at(Bytes bytes, uint64_t offset) const {
 
 Status File::truncate(uint64_t bytes) const { return sys::truncate(fd(), bytes); }
 
+Result<uint64_t> File::device_bytes() const { return sys::seek(fd(), 0, SEEK_END); }
+
 Status File::preallocate(uint64_t bytes) const {
   if (bytes == 0) return {};
   Status done = sys::allocate(fd(), FALLOC_FL_KEEP_SIZE, 0, bytes);

@@ -27,6 +27,8 @@ class File {
   // All bytes or an error.
   Status write_at(Bytes bytes, uint64_t offset) const;
   Status truncate(uint64_t bytes) const;
+  // How much a block device holds (its stat size is 0), found by seeking to its end.
+  Result<uint64_t> device_bytes() const;
   // Reserves space without changing the size seen by readers; kUnsupported where the file system cannot.
   Status preallocate(uint64_t bytes) const;
   Status punch_hole(uint64_t offset, uint64_t bytes) const;

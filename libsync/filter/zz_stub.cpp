@@ -1,3 +1,4 @@
+// Temporary: stands in until the bodies of the filter room, ids, files_from and modes arrive; delete it with them.
 #include "libsync/filter/rules.h"
 #include "libsync/list/ids.h"
 #include "libsync/meta/modes.h"
@@ -25,4 +26,10 @@ std::string_view IdNames::user_name(uint32_t){return {};} std::string_view IdNam
 proto::IdList IdNames::user_list(){return {};} proto::IdList IdNames::group_list(){return {};}
 Result<ModeChanges> ModeChanges::parse(std::string_view,uint32_t){return ModeChanges();} uint32_t ModeChanges::apply(uint32_t m) const {return m;}
 uint32_t dest_mode(uint32_t l,std::optional<uint32_t> e,ModePolicy,uint32_t d){return e?(l&~07777u)|(*e&07777):l&(~07777u|d);}
+}
+#include "libsync/list/files_from.h"
+namespace ocsync::sync {
+Status forward_names(ByteSource&, bool, Writer&, const std::function<void(std::string_view)>&){return {};}
+std::string sanitized_name(std::string_view n, bool){return std::string(n);}
+Result<std::optional<std::string>> NameListReader::next(){return std::optional<std::string>();}
 }

@@ -76,7 +76,8 @@ Result<std::shared_ptr<const io::Dir>> Scanner::open_dir(uint32_t root, std::str
   for (size_t i = 0; i < path.size();) {
     const size_t end = std::min(path.find('/', i), path.size());
     part.assign(path.substr(i, end - i));
-    here = std::make_shared<const io::Dir>(TRY(here->child_following(TRY(io::Leaf::check(part)))));
+    const io::Leaf leaf = TRY(io::Leaf::check(part));
+    here = std::make_shared<const io::Dir>(TRY(here->child_following(leaf)));
     i = end + 1;
   }
   return here;

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "libio/os/copy.h"
+#include "libsync/list/dir_table.h"
 #include "libsync/list/facts.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
@@ -321,7 +322,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     if (match.level > 0) shown_against = match.info;
     if (match.level == 3 && !terms_.reporter.shows_unchanged()) spot.quiet = true;
   }
-  TRY(report(spot, shown_against, compared ? 0 : proto::kLocalChange));
+  TRY(report(spot, shown_against, compared ? 0u : uint32_t{proto::kLocalChange}));
   spot.quiet = false;
   if (!spot.here && !o.dry_run) {
     Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, spot.mode & 07777) : fail(Error(ENOENT));

@@ -221,7 +221,8 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
   if (!terms_.am_server) statistics_ = TRY(proto::read_statistics(terms_.agreed, channel_.in));
   TRY(events_.push(Event{.what = Event::What::kPhase}));
   if (terms_.agreed.closing_handshake) {
-    TRY(proto::expect_goodbye(TRY(next_index())));
+    const int32_t last = TRY(next_index());
+    TRY(proto::expect_goodbye(last));
     TRY(events_.push(Event{.what = Event::What::kPhase}));
   }
   return {};

@@ -102,7 +102,8 @@ Status Sender::read_all() {
       continue;
     }
     if (ndx == proto::kNdxDelStats && agreed.closing_handshake) {
-      TRY(incoming_.push(Deleted{TRY(proto::read_deletion_counts(in))}));
+      const proto::DeletionCounts counts = TRY(proto::read_deletion_counts(in));
+      TRY(incoming_.push(Deleted{counts}));
       continue;
     }
     if (ndx < 0) return fail(Fault::kProtocol, fmt::format("Invalid file index: {} (-1 - {}) [sender]", ndx, entries_sent_));

@@ -24,7 +24,8 @@ Result<std::shared_ptr<const io::Dir>> SourceView::dir(const Entry& entry) {
   for (size_t i = 0; i < path.size();) {
     const size_t end = std::min(path.find('/', i), path.size());
     part.assign(path.substr(i, end - i));
-    here = std::make_shared<const io::Dir>(TRY(here->child_following(TRY(io::Leaf::check(part)))));
+    const io::Leaf leaf = TRY(io::Leaf::check(part));
+    here = std::make_shared<const io::Dir>(TRY(here->child_following(leaf)));
     i = end + 1;
   }
   return here;

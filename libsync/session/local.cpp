@@ -60,6 +60,7 @@ class Room {
 Result<proto::Agreement> agree_with_ourselves(const Options& options) {
   Options receiving = options;
   receiving.server = true;
+  receiving.capabilities = capability_text(options, true);
   const proto::HandshakeWishes wishes = wishes_of(options, false, true);
   uint32_t compat = 0x1fe;
   if (wants_incremental_recursion(options, true) && wants_incremental_recursion(receiving, false)) compat |= proto::kCompatIncRecurse;

@@ -44,7 +44,8 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     channel.demux.enable();
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
-    TRY(proto::write_rules(TRY(filters.to_wire(options, agreed)), channel.out));
+    const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
+    TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());
     if (!options.files_from.empty() && options.files_from_host.empty() && !options.files_from_far) {
       const auto text = read_operator_file(options.files_from, options);

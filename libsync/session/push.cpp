@@ -45,7 +45,10 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
     if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
     const bool far_wants_rules = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
-    if (far_wants_rules) TRY(proto::write_rules(TRY(filters.to_wire(options, agreed)), channel.out));
+    if (far_wants_rules) {
+      const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
+      TRY(proto::write_rules(rules, channel.out));
+    }
     SourceNames sources;
     if (names_come_from_there) {
       TRY(channel.out.flush());

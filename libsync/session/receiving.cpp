@@ -57,17 +57,17 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     return {};
   };
   KeepAlive keep_alive(channel.mux, o.timeout_s);
-  TRY(run_together({[&] { return receiver.run(first, second, list_complete); },
-                    [&]() -> Status {
-                      TRY(generator.run());
-                      // The last word; the far side may close at once.
-                      TRY(proto::write_done(*channel.indexes_out, channel.out));
-                      return channel.out.flush();
-                    }},
-                   [&] {
-                     events.close();
-                     bring_down();
-                   }));
+  const auto generate = [&]() -> Status {
+    TRY(generator.run());
+    // The last word; the far side may close at once.
+    TRY(proto::write_done(*channel.indexes_out, channel.out));
+    return channel.out.flush();
+  };
+  const auto receive = [&] { return receiver.run(first, second, list_complete); };
+  TRY(run_together({receive, generate}, [&] {
+    events.close();
+    bring_down();
+  }));
   result.statistics = receiver.statistics();
   return result;
 }

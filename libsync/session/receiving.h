@@ -1,6 +1,7 @@
 // The receiving side of a wire, client or server: from the first list to the goodbye.
 #pragma once
 
+#include "libproto/closing.h"
 #include "libsync/filter/rules.h"
 #include "libsync/list/exchange.h"
 #include "libsync/session/pieces.h"

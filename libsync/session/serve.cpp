@@ -7,6 +7,7 @@
 #include "libio/base/clock.h"
 #include "libproto/args.h"
 #include "libproto/filters_wire.h"
+#include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
@@ -40,7 +41,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (we_send) {
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
     else channel.demux.pass_freely();
-    FilterRules filters = TRY(FilterRules::from_wire(TRY(proto::read_rules(channel.in)), options, agreed));
+    const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
+    FilterRules filters = TRY(FilterRules::from_wire(rules, options, agreed));
     TRY(filters.add_server_rules(options, agreed));
     SourceNames sources;
     if (options.files_from == "-") {
@@ -63,7 +65,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   FilterRules filters;
   const bool told = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
   if (told) {
-    filters = TRY(FilterRules::from_wire(TRY(proto::read_rules(channel.in)), options, agreed));
+    const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
+    filters = TRY(FilterRules::from_wire(rules, options, agreed));
     TRY(filters.add_server_rules(options, agreed));
   }
   if (!options.files_from.empty()) {
