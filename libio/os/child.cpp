@@ -96,8 +96,14 @@ Result<Child> Child::start(const std::vector<std::string>& argv, const std::vect
   std::vector<std::string> arguments = argv;
   std::vector<std::string> environment = merged_environment(extra_environment);
   pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, arguments[0].c_str(), &actions.value, &attributes.value,
-                                   pointers(arguments).data(), pointers(environment).data());
+  int error = ::posix_spawnp(&pid, arguments[0].c_str(), &actions.value, &attributes.value,
+                             pointers(arguments).data(), pointers(environment).data());
+  if (error == ENOEXEC) {
+    // A script without its first line naming an interpreter: the shell runs it, as execvp() would have it.
+    arguments.insert(arguments.begin(), "/bin/sh");
+    error = ::posix_spawn(&pid, "/bin/sh", &actions.value, &attributes.value, pointers(arguments).data(),
+                          pointers(environment).data());
+  }
   if (error != 0) return fail(Fault::kIpc, "Failed to exec " + argv[0], error);
   Child child;
   child.to_child_ = std::move(to->write_end);
