@@ -58,7 +58,7 @@ bool all_zero(Bytes bytes) {
 struct Output {
   const File& file;
   bool skip_zeros;
-  bool reserved;       // skipped zeros lie on reserved space and have to be punched out of it
+  uint64_t reserved;   // skipped zeros lie on reserved space and have to be punched out of it
   uint64_t end = 0;    // of what was written
   uint64_t total = 0;  // end of the content, holes included
 
@@ -87,7 +87,7 @@ struct Output {
   }
   Status skip(uint64_t offset, uint64_t bytes) {
     total = std::max(total, offset + bytes);
-    if (!reserved) return {};
+    if (reserved == 0) return {};
     const Status punched = file.punch_hole(offset, bytes);
     if (punched || punched.error().fault == Fault::kUnsupported) return {};  // unwritten reserved space reads as zeros
     return writing(punched.error());
@@ -97,9 +97,9 @@ struct Output {
     end = std::max(end, offset + bytes.size());
     return {};
   }
-  // A hole at the end exists only by the size.
+  // A hole at the end exists only by the size; and what was reserved beyond a source that shrank is given back.
   Status finish() {
-    if (end == total) return {};
+    if (end == total && total >= reserved) return {};
     if (Status s = file.truncate(total); !s) return writing(s.error());
     return {};
   }
@@ -181,10 +181,10 @@ Result<std::optional<uint64_t>> copy_small(const File& from, Output& out, uint64
 Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expected, const CopyOptions& options,
                                 const Stop& stop) {
   TRY(stop.check());
-  Output out{to, options.sparse, false};
+  Output out{to, options.sparse, 0};
   if (options.preallocate && expected > 0) {
     if (Status s = to.preallocate(expected); s)
-      out.reserved = true;
+      out.reserved = expected;
     else if (s.error().fault != Fault::kUnsupported)
       return writing(s.error());
   }
@@ -227,7 +227,9 @@ Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expec
     else
       refusals.remember(source->dev, target->dev, Refusals::kKernelCopy);
   }
+  out.end = out.total = done;
   const uint64_t end = TRY(pump(from, out, done, UINT64_MAX, stop));
+  TRY(out.finish());
   // Most of it by the kernel counts as that; the buffer then only looked for the end.
   return CopyResult{end, done > 0 && done == end ? CopyResult::Path::kKernel : CopyResult::Path::kBuffered};
 }

@@ -104,6 +104,15 @@ TEST_CASE("copy: sparse copies are exact and take less room") {
   }
 }
 
+TEST_CASE("copy: what was reserved for a source that shrank is given back") {
+  Scratch s;
+  for (const size_t size : {size_t{100}, size_t{700'000}}) {
+    const std::string text = pattern(size);
+    CHECK(copy_of(s, text, 50'000'000, {.preallocate = true}) == text);
+    CHECK(need(s.dir.info(leaf("to"))).blocks * 512 < 2'000'000);
+  }
+}
+
 TEST_CASE("copy: a source with a hole at its end keeps its size") {
   Scratch s;
   const File from = need(s.dir.create(leaf("from"), 0600));
