@@ -1,10 +1,12 @@
 #include "libsync/session/local.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <thread>
 
 #include "libsync/list/exchange.h"
 #include "libsync/list/files_from.h"
@@ -14,6 +16,8 @@
 #include "libsync/report/progress.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
+#include "libsync/session/push.h"
+#include "libsync/session/serve.h"
 #include "libsync/session/pieces.h"
 #include "libsync/session/receiving.h"
 #include "libsync/session/roles.h"
@@ -152,6 +156,51 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   return status;
 }
 
+// A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
+Status copy_by_delta(const Options& options, const Journey& journey, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
+  const io::Fd near(ends[0]), far(ends[1]);
+  Options plain = options;
+  plain.old_args = 2;  // no shell stands between the two ends
+  plain.secluded_args = false;
+  const FarArguments words = TRY(far_command(plain, true, {journey.destination.value_or(".")}));
+  std::vector<std::string> line{"rsync"};
+  line.insert(line.end(), words.words.begin(), words.words.end());
+  auto parsed = TRY(parse_command_line(line, ParseEnvironment::of_process()));
+  const Options& receiving = parsed.options;
+
+  Connection connection(near.get(), near.get(), options, stop);
+  connection.reporter = &reporter;
+  connection.client = true;
+  Connection other(far.get(), far.get(), receiving, stop);
+  Reporter other_reporter(receiving);
+  other.reporter = &other_reporter;
+  Totals other_totals;
+  Status far_status;
+  std::thread far_side([&] {
+    far_status = serve(receiving, other, other_reporter, other_totals, stop);
+    if (!far_status && far_status.error().fault != Fault::kFarExit) {
+      other.channel.mux.post(proto::ErrorExitMessage{true, exit_code_of(far_status.error())});
+      (void)other.channel.mux.flush();
+    }
+    other_reporter.connect_far_side({}, true);
+    other_reporter.flush();
+    ::shutdown(far.get(), SHUT_RDWR);
+  });
+  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, true, [&] { ::shutdown(near.get(), SHUT_RDWR); }};
+  const Status status = push_over(parts);
+  ::shutdown(near.get(), SHUT_WR);
+  far_side.join();
+  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+  totals.list_bytes = 0;
+  if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;
+  reporter.state().io_error |= other_reporter.state().io_error;
+  if (!status && (far_status || status.error().fault != Fault::kFarExit)) return status;
+  return far_status;
+}
+
 }  // namespace
 
 int run_local(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
@@ -163,13 +212,10 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     const proto::Agreement agreed = TRY(agree_with_ourselves(options));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
     terms.progress = &progress;
-    ItemStyle style;
-    style.times = options.times;
-    style.owner = options.owner;
-    style.group = options.group;
+    ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    style.process_id = ::getpid();
     reporter.set_style(style);
+    if (!terms.whole_file || !options.iconv.empty()) return copy_by_delta(options, journey, reporter, totals, progress, stop);
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
     const SourceNames sources = TRY(local_source_names(options, journey.sources));
     return copy_directly(terms, filters, sources.base, sources.names, journey.destination);

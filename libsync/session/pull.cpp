@@ -33,12 +33,8 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     version = agreed.version;
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
     terms.progress = &progress;
-    ItemStyle style;
-    style.times = options.times;
-    style.owner = options.owner;
-    style.group = options.group;
+    ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    style.process_id = ::getpid();
     reporter.set_style(style);
     channel.agree(agreed);
     channel.demux.enable();
@@ -47,7 +43,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());
-    if (!options.files_from.empty() && options.files_from_host.empty() && !options.files_from_far) {
+    if (!options.files_from.empty() && !options.files_from_far) {
       const auto text = read_operator_file(options.files_from, options);
       if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
       // The list may be long: the far side starts to answer while names still go out, so they need a thread of their own.

@@ -12,6 +12,41 @@
 
 namespace ocsync::sync {
 
+Status push_over(PushParts& parts) {
+  const Options& options = parts.options;
+  Reporter& reporter = parts.reporter;
+  Channel& channel = parts.connection.channel;
+  const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, true)));
+  parts.version = agreed.version;
+  Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
+  terms.progress = &parts.progress;
+  ItemStyle style = reporter.style();
+  style.symlink_times = agreed.symlink_times || !agreed.compact_numbers;
+  style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+  reporter.set_style(style);
+  channel.agree(agreed);
+  if (agreed.client_frames) channel.mux.enable();
+  const bool names_come_from_there = options.files_from_far;
+  if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
+  const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+  const bool far_wants_rules = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
+  if (far_wants_rules) {
+    const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
+    TRY(proto::write_rules(rules, channel.out));
+  }
+  SourceNames sources;
+  if (names_come_from_there) {
+    TRY(channel.out.flush());
+    sources.base = parts.sources.empty() ? std::string() : parts.sources[0];
+    sources.names = TRY(forwarded_names(channel.in, options));
+    if (!agreed.files_from_framed) channel.demux.enable();
+  } else {
+    sources = TRY(local_source_names(options, parts.sources));
+  }
+  TRY(run_sending_side(terms, parts.connection, filters, sources.base, sources.names, parts.bring_down));
+  return {};
+}
+
 int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
   Ending ending(reporter, Role::kSender);
   Totals totals;
@@ -22,48 +57,14 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   Connection connection(program->child.out(), program->child.in(), options, stop);
   connection.reporter = &reporter;
   connection.client = true;
-  Channel& channel = connection.channel;
-  int version = proto::kNewestVersion;
-
+  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, false, [&] {
+                    // What is blocked in the pipes must come back.
+                    connection.activity.timeout_s = 1;
+                    program->child.close_in();
+                  }};
   const auto run = [&]() -> Status {
-    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, channel.out));
-    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, true)));
-    version = agreed.version;
-    Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, false);
-    terms.progress = &progress;
-    ItemStyle style;
-    style.times = options.times;
-    style.owner = options.owner;
-    style.group = options.group;
-    style.symlink_times = agreed.symlink_times || !agreed.compact_numbers;
-    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    style.process_id = ::getpid();
-    reporter.set_style(style);
-    channel.agree(agreed);
-    if (agreed.client_frames) channel.mux.enable();
-    const bool names_come_from_there = !options.files_from_host.empty() || options.files_from_far;
-    if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
-    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
-    const bool far_wants_rules = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
-    if (far_wants_rules) {
-      const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
-      TRY(proto::write_rules(rules, channel.out));
-    }
-    SourceNames sources;
-    if (names_come_from_there) {
-      TRY(channel.out.flush());
-      sources.base = journey.sources.empty() ? std::string() : journey.sources[0];
-      sources.names = TRY(forwarded_names(channel.in, options));
-      if (!agreed.files_from_framed) channel.demux.enable();
-    } else {
-      sources = TRY(local_source_names(options, journey.sources));
-    }
-    TRY(run_sending_side(terms, connection, filters, sources.base, sources.names, [&] {
-      // What is blocked in the pipes must come back.
-      connection.activity.timeout_s = 1;
-      program->child.close_in();
-    }));
-    return {};
+    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, connection.channel.out));
+    return push_over(parts);
   };
   const Status status = run();
   reporter.close_line();
@@ -75,7 +76,7 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
     return ending.of(error, child);
   }
   const int child = finish_far_side(*program, connection, false);
-  reporter.totals(totals, version);
+  reporter.totals(totals, parts.version);
   return ending.of_success(child);
 }
 
