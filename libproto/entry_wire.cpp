@@ -514,12 +514,12 @@ Status clean_name(std::string& name, bool absolute) {
   size_t begin = name.front() == '/' ? 1 : 0;
   const size_t top = begin;
   while (true) {
-    const void* const slash = std::memchr(name.data() + begin, '/', name.size() - begin);
-    const size_t end = slash ? static_cast<size_t>(static_cast<const char*>(slash) - name.data()) : name.size();
+    const size_t end = std::min(name.find('/', begin), name.size());
+    const bool last = end == name.size();
     const std::string_view part(name.data() + begin, end - begin);
     if (part == "..") return refuse();
-    if (part.empty() || (part == "." && slash)) dirty = true;
-    if (!slash) break;
+    if (part.empty() || (part == "." && !last)) dirty = true;
+    if (last) break;
     begin = end + 1;
   }
   if (!dirty) return {};

@@ -22,7 +22,7 @@ int64_t now_ms() {
 // As large as a pipe, so that one read empties it. A small buffer would let payloads go past it, straight into the
 // caller's memory, but the half-emptied pipe then wakes the writer for small pieces: over a pipe 8 KiB moved 1.3 GB/s
 // where 64 KiB move 3.5.
-constexpr size_t kRawBuffer = 64 * 1024;
+constexpr size_t kRawBuffer = size_t{64} * 1024;
 static_assert(kRawBuffer >= kHeader + kMaxTextMessage);
 
 DemuxSource::DemuxSource(ByteSource& raw, OnMessage on_message)

@@ -52,7 +52,7 @@ class DemuxSource final : public ByteSource {
 // refused (returns false: the caller finds another way to say it). After disable() messages wait for the next enable().
 class MuxSink final : public ByteSink {
  public:
-  explicit MuxSink(ByteSink& raw, size_t buffer_bytes = 64 * 1024);
+  explicit MuxSink(ByteSink& raw, size_t buffer_bytes = size_t{64} * 1024);
   void enable();
   Status disable();  // flushes, then goes unframed (files-from of version 30)
   bool enabled() const { return enabled_; }

@@ -46,8 +46,9 @@ std::string capability_text(const Capabilities& capabilities) {
 Capabilities parse_capability_text(std::string_view text) {
   Capabilities c;
   int version = 0, sub = 0;
-  const char* const end = text.data() + text.size();
-  const auto [dot, bad] = std::from_chars(text.data(), end, version);
+  const char* const begin = std::to_address(text.begin());
+  const char* const end = std::to_address(text.end());
+  const auto [dot, bad] = std::from_chars(begin, end, version);
   if (bad == std::errc() && version > 0 && dot != end && *dot == '.') {
     const auto [rest, bad_sub] = std::from_chars(dot + 1, end, sub);
     if (bad_sub == std::errc() && sub > 0) {
@@ -408,8 +409,8 @@ Status settle_compression(Agreement& agreed, const HandshakeWishes& wishes, bool
 }  // namespace
 
 Status settle_algorithms(Agreement& agreed, const HandshakeWishes& wishes, bool server,
-                         std::optional<std::string> negotiated_checksum,
-                         std::optional<std::string> negotiated_compression) {
+                         const std::optional<std::string>& negotiated_checksum,
+                         const std::optional<std::string>& negotiated_compression) {
   TRY(settle_checksum(agreed, wishes, server, negotiated_checksum));
   return settle_compression(agreed, wishes, server, negotiated_compression);
 }
@@ -466,7 +467,7 @@ Status negotiate(Reader& in, Writer& out, Agreement& agreed, const HandshakeWish
       if (!chosen[i]) return no_common_name(which, client_list, server_list);
     }
   }
-  return settle_algorithms(agreed, wishes, server, std::move(chosen[0]), std::move(chosen[1]));
+  return settle_algorithms(agreed, wishes, server, chosen[0], chosen[1]);
 }
 
 // Said before anything travels: afterwards the far side may be gone before we come to it.

@@ -103,8 +103,8 @@ Result<Agreement> handshake_as_server(Reader& in, Writer& out, const HandshakeWi
 uint32_t compat_flags(const HandshakeWishes& server, const Capabilities& client);
 // The algorithms when nothing is negotiated, which is what batch files use: by choice, else the version's defaults.
 Status settle_algorithms(Agreement& agreed, const HandshakeWishes& wishes, bool server,
-                         std::optional<std::string> negotiated_checksum,
-                         std::optional<std::string> negotiated_compression);
+                         const std::optional<std::string>& negotiated_checksum,
+                         const std::optional<std::string>& negotiated_compression);
 // Refuses wishes that the version cannot fulfil.
 Status check_version_gates(const HandshakeWishes& wishes, const Agreement& agreed);
 // Whether C>S is framed for this session (S>C always is).

@@ -203,7 +203,7 @@ Result<int32_t> XattrDecoder::decode(Reader& in) {
     if (bytes_ > kMaxCacheBytes)
       return fail(Fault::kMemory, "the far side sends too many different extended attributes");
   }
-  bytes_ += sizeof set;
+  bytes_ += sizeof(WireXattrs);
   cache_.push_back(std::move(set));
   is_new_ = true;
   return static_cast<int32_t>(cache_.size() - 1);
