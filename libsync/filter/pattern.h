@@ -22,7 +22,7 @@ bool is_wild(std::string_view pattern);
 struct MatchName {
   std::string_view path;  // relative to the transfer root, without a leading slash
   std::string_view leaf;  // the part behind the last slash
-  std::string_view full;  // the path from the file system's (or module's) root, without leading slash; for such rules
+  std::string_view full;  // the path from the file system's (or module's) root, without leading slash
   bool is_dir = false;
   bool from_root = false;  // the name came with a leading slash: it is its own full path
 
@@ -32,32 +32,37 @@ struct MatchName {
 // One pattern of a rule, prepared so that a verdict on a name costs as little as its form allows.
 class Pattern {
  public:
-  // `text` without the final slash that means "directories only". `full_path`: matches against MatchName::full;
-  // `skip` first bytes of that are taken for granted (the directory of the merge file that the rule stands in).
+  // `text` without the final slash that means "directories only". `full_path`: matches against MatchName::full, whose
+  // first `skip` bytes are taken for granted (the directory of the merge file that the rule stands in).
   explicit Pattern(std::string text, bool full_path = false, size_t skip = 0);
 
   bool matches(const MatchName& name) const;
   const std::string& text() const { return text_; }
-  bool needs_full_path() const { return full_path_ && how_ == How::kGeneral; }
+  // Does matches() look at MatchName::full?
+  bool needs_full_path() const { return full_path_; }
 
  private:
-  enum class How : uint8_t { kLeaf, kLeafSuffix, kLeafPrefix, kLeafWild, kPath, kPathTail, kGeneral };
-  // Where in the text the pattern may start.
-  enum class Start : uint8_t { kBegin, kLastComponents, kAnySlash };
-
-  bool matches_general(const MatchName& name) const;
+  enum class How : uint8_t {
+    kLeaf,            // the last component is exactly this
+    kLeafEnd,         // the last component ends like this
+    kLeafBegin,       // the last component begins like this
+    kLeafWild,        // the last component matches
+    kPath,            // the whole path is exactly this
+    kPathEnd,         // the last components are exactly these
+    kWhole,           // the whole path matches
+    kLastComponents,  // as many of the last components as the pattern has match
+    kAnySlash,        // the whole path or what follows one of its slashes matches
+    kAnywhere,        // begins with "**": the whole path matches, also as if it began with a slash
+  };
+  std::string_view compared() const { return std::string_view(text_).substr(from_, bytes_); }
 
   std::string text_;
-  std::string_view body() const { return std::string_view(text_).substr(body_from_, body_bytes_); }
-  uint32_t body_from_ = 0, body_bytes_ = 0;  // what is compared in the quick forms
+  uint32_t from_ = 0, bytes_ = 0;  // the part that is compared
+  uint32_t slashes_ = 0;
   size_t skip_ = 0;
-  uint32_t components_ = 0;  // for kLastComponents
-  How how_ = How::kGeneral;
-  Start start_ = Start::kBegin;
+  How how_ = How::kLeaf;
   bool full_path_ = false;
-  bool wild_ = false;
-  bool leading_double_ = false;   // begins with "**"
-  bool trailing_triple_ = false;  // ends with "***"
+  bool with_slash_ = false;  // ends with "***": a directory is matched with its slash, so that "dir/***" finds "dir"
 };
 
 }  // namespace ocsync::sync

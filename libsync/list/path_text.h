@@ -1,0 +1,17 @@
+// Paths as text: the cleaning that rsync's rules about names are written in terms of. Never asks the disk.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ocsync::sync {
+
+struct PathCleaning {
+  bool clamp = false;      // ".." at the start of a relative path vanishes, and leading slashes vanish, too
+  bool keep_dots = false;  // "." components stay
+};
+// Without double slashes, "." components and a final slash; ".." takes away the component before it, and vanishes at
+// the top of an absolute path. Empty becomes ".".
+std::string clean_path(std::string_view path, PathCleaning how = {});
+
+}  // namespace ocsync::sync
