@@ -32,10 +32,10 @@ Result<FarProgram> start_far_side(const Options& options, const Operand& far, bo
   return FarProgram{std::move(*child), far_words.secluded};
 }
 
-int finish_far_side(FarProgram& program, Connection& connection, bool failed) {
+int finish_far_side(FarProgram& program, Connection& connection) {
   program.child.close_in();
   // A program that does not end by itself is not waited for for ever.
-  const Deadline deadline = Deadline::in_ms(failed ? 2000 : 60000);
+  const Deadline deadline = Deadline::in_ms(60000);
   std::byte scrap[4096];
   bool open = true;
   while (open && !deadline.passed()) {
@@ -46,15 +46,40 @@ int finish_far_side(FarProgram& program, Connection& connection, bool failed) {
     if (!got || *got == 0) open = false;
   }
   program.child.close_out();
-  if (failed && !program.child.poll_exit()) {
-    for (int i = 0; i < 40 && !program.child.poll_exit(); ++i) ::poll(nullptr, 0, 10);
-    if (!program.child.poll_exit()) ::kill(program.child.pid(), SIGTERM);
-  }
   const auto status = program.child.wait();
-  if (!status) return 21;
-  // A program that we or the system ended tells nothing about the run.
-  if (*status >= 128 && failed) return 0;
-  return *status;
+  return status ? *status : 21;
+}
+
+int abandon_far_side(FarProgram& program, Connection& connection, const Error& error, const Options& options,
+                     const Operand& far, Reporter& reporter) {
+  const bool stream_broke = error.fault == Fault::kStream || error.fault == Fault::kSocket || error.fault == Fault::kFarExit;
+  std::optional<int> status = program.child.poll_exit();
+  if (stream_broke && !status) {
+    // It is about to end: its code tells more than the broken stream does.
+    program.child.close_in();
+    for (int i = 0; i < 300 && !status; ++i) {
+      ::poll(nullptr, 0, 10);
+      status = program.child.poll_exit();
+    }
+  }
+  const std::string host = far.host.empty() ? "?" : far.host;
+  const bool nothing_said = connection.activity.bytes_in < 5;
+  if (status && *status != 0 && nothing_said && stream_broke) {
+    if (*status == 127)
+      reporter.error_line(fmt::format("ocsync: host \"{}\", starting the far side: no program \"{}\" there (--rsync-path says where it is)", host, options.rsync_path), false);
+    else
+      reporter.error_line(fmt::format("ocsync: host \"{}\", connecting: the remote shell ended with code {} before the far side answered", host, *status), false);
+  } else if (error.fault == Fault::kProtocol && error.text.starts_with("protocol version mismatch")) {
+    reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
+  }
+  if (!status) {
+    ::kill(program.child.pid(), SIGTERM);
+    program.child.close_in();
+    program.child.close_out();
+    (void)program.child.wait();
+    return 0;
+  }
+  return *status >= 128 && *status < 255 ? 0 : *status;
 }
 
 }  // namespace ocsync::sync

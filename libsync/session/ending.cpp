@@ -1,5 +1,8 @@
 #include "libsync/session/ending.h"
 
+#include <algorithm>
+#include <string_view>
+
 namespace ocsync::sync {
 
 int Ending::close(int code) {
@@ -17,10 +20,16 @@ int Ending::of(const Error& error, int child) {
     return code;
   }
   if (!error.text.empty()) {
-    // Whole lines come as they are; a bare sentence gets rsync's prefix.
-    const bool whole = error.text.starts_with("rsync:") || error.text.starts_with("ERROR") || error.text.starts_with("protocol version mismatch");
-    if (whole && error.sys == 0) reporter_.error_line(error.text, false);
-    else reporter_.error(role_, error.text, error.sys);
+    // A failed system call gets rsync's prefix and the system's words; everything else is whole lines already.
+    if (error.sys != 0) {
+      reporter_.error(role_, error.text, error.sys);
+    } else {
+      for (size_t at = 0; at < error.text.size();) {
+        const size_t end = std::min(error.text.find('\n', at), error.text.size());
+        reporter_.error_line(std::string_view(error.text).substr(at, end - at), false);
+        at = end + 1;
+      }
+    }
   } else if (error.sys != 0) {
     reporter_.error(role_, "unexpected failure", error.sys);
   }

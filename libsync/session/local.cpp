@@ -85,7 +85,7 @@ Result<proto::Agreement> agree_with_ourselves(const Options& options) {
 
 // Sources and destination on this machine, without a wire between them.
 Status copy_directly(const Terms& terms, const FilterRules& filters, const std::string& base, const std::vector<std::string>& names,
-                     const std::optional<std::string>& destination) {
+                     const std::optional<std::string>& destination, Role& blame) {
   const Options& o = terms.options;
   Scanner scanner(terms, filters, base);
   ListLines lines(terms, true);
@@ -101,10 +101,14 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 
   const auto prepare = [&](Segment& segment) -> Status {
     TRY(lists.adopt(segment));
+    // What the list would have weighed on a wire, near enough for the closing lines.
+    for (int32_t i = 0; i < segment.count(); ++i) terms.totals.total_sent += segment.added(i).leaf_length + 12;
     if (segment.parent_dir() < 0 && terms.agreed.incremental && segment.count() > 0 && segment.sorted(0).is_root())
       segment.parent = &scanner.dirs().node(static_cast<int32_t>(segment.sorted(0).dir_index));
     return {};
   };
+  terms.totals.total_sent += 17;
+  terms.totals.total_received += 12;
   TRY(prepare(*first));
   std::shared_ptr<Segment> second;
   if (terms.agreed.incremental && first->count() == 1 && !scanner.exhausted()) {
@@ -117,8 +121,10 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   wanted.entries = static_cast<int>(lists.entries());
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
   if (!destination || o.list_only) wanted.path = ".", wanted.entries = 2;
+  blame = Role::kReceiverStart;
   Destination dest = TRY(Destination::open(wanted, terms));
   TRY(check_receiving_dirs(terms, dest));
+  blame = Role::kReceiver;
 
   Events events;
   LocalTransfers transfers(terms, scanner, dest, events);
@@ -208,6 +214,7 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
   Progress progress(reporter, options, totals);
+  Role blame = Role::kSender;  // whose trouble a failure is
   const auto run = [&]() -> Status {
     const proto::Agreement agreed = TRY(agree_with_ourselves(options));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
@@ -218,13 +225,15 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     if (!terms.whole_file || !options.iconv.empty()) return copy_by_delta(options, journey, reporter, totals, progress, stop);
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
     const SourceNames sources = TRY(local_source_names(options, journey.sources));
-    return copy_directly(terms, filters, sources.base, sources.names, journey.destination);
+    return copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame);
   };
+
   const Status status = run();
   reporter.close_line();
-  ending.speak_as(Role::kSender);
+  ending.speak_as(blame);
   if (!status) return ending.of(status.error());
   reporter.totals(totals, std::min(options.protocol, proto::kNewestVersion));
+  ending.speak_as(Role::kSender);
   return ending.of_success();
 }
 

@@ -74,10 +74,10 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   reporter.close_line();
   if (!status) {
     Error error = worded(status.error(), connection.activity.bytes_in, "Receiver");
-    const int child = finish_far_side(*program, connection, true);
+    const int child = abandon_far_side(*program, connection, error, options, journey.far, reporter);
     return ending.of(error, child);
   }
-  const int child = finish_far_side(*program, connection, false);
+  const int child = finish_far_side(*program, connection);
   reporter.totals(totals, version);
   ending.speak_as(Role::kGenerator);
   return ending.of_success(child);

@@ -72,10 +72,10 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   if (!status) {
     Error error = worded(status.error(), connection.activity.bytes_in, "sender");
-    const int child = finish_far_side(*program, connection, true);
+    const int child = abandon_far_side(*program, connection, error, options, journey.far, reporter);
     return ending.of(error, child);
   }
-  const int child = finish_far_side(*program, connection, false);
+  const int child = finish_far_side(*program, connection);
   reporter.totals(totals, parts.version);
   return ending.of_success(child);
 }

@@ -12,6 +12,7 @@ int run_client(const Options& options, io::Stop& stop) {
   Reporter reporter(options);
   Ending ending(reporter, Role::kClient);
   auto journey = plan_journey(options);
+  ending.speak_as(Role::kSender);
   if (!journey) return ending.of(journey.error());
   if (journey->daemon) return ending.of(Error(Fault::kUnsupported, "rsync: connections to a daemon are not yet supported"));
   switch (journey->kind) {
