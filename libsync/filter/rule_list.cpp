@@ -97,11 +97,12 @@ Result<std::string> RuleLoader::read(const std::string& name) const {
     if (!facts_.world.read) return fail(Fault::kUnsupported, "no rule files here");
     return facts_.world.read(path);
   }
-  const std::string inside = clean_path(path, {.clamp = true});
+  // Absolute and clean, it cannot climb out.
+  const std::string inside = clean_path("/" + path);
   const size_t slash = inside.rfind('/');
   const io::Dir module = TRY(io::Dir::open_trusted(facts_.world.module_path));
-  const io::Dir parent = TRY(module.beneath(slash == std::string::npos ? "" : inside.substr(0, slash)));
-  const std::string leaf = slash == std::string::npos ? inside : inside.substr(slash + 1);
+  const io::Dir parent = TRY(module.beneath(slash == 0 ? "" : inside.substr(1, slash - 1)));
+  const std::string leaf = inside.substr(slash + 1);
   const io::Leaf checked = TRY(io::Leaf::check(leaf));
   return read_rule_file(TRY(parent.open_read(checked)));
 }

@@ -32,7 +32,6 @@ class NameListReader {
 
  private:
   NameListReader(std::unique_ptr<Reader> own, Form form) : own_(std::move(own)), reader_(own_.get()), form_(form) {}
-  Result<std::optional<std::string>> next_forwarded();
 
   std::unique_ptr<Reader> own_;
   Reader* reader_;
@@ -60,8 +59,8 @@ Status forward_names(ByteSource& list, bool from0, Writer& out,
                      const std::function<void(std::string_view name)>& on_name = {});
 
 // A name of a list as the sending side uses it: slashes at the front and double ones vanish, ".." takes away the
-// component before it and vanishes at the top. "." components vanish unless `keep_dots` (with -R, "a/./b" says where
-// the name starts). Empty becomes ".".
+// component before it and vanishes at the top; a slash at the end stays. "." components vanish unless `keep_dots` (with
+// -R, "a/./b" says where the name starts). Empty becomes ".".
 std::string sanitized_name(std::string_view name, bool keep_dots);
 
 }  // namespace ocsync::sync

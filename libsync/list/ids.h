@@ -35,6 +35,7 @@ class IdMap {
   struct Setup {
     bool privileged = false;           // may set any group (root, --super or --fake-super)
     bool id0_names = true;             // Agreement::id0_names; without it rules take id 0 for "root"
+    bool ignore_names = false;         // a daemon's numeric ids: names travel all the same and count for nothing
     std::vector<uint32_t> own_groups;  // for who is not privileged
     // A line about a rule that is dropped ("Unknown --usermap name on receiver: X"); an error message that does not
     // count.
@@ -51,11 +52,10 @@ class IdMap {
     bool settable;  // false: we are not a member; neither set nor reported
   };
   MappedGroup map_group(uint32_t gid, std::string_view name_from_wire = {});
-  // The names of a whole list, as they follow a file list that is not incremental. With --numeric-ids by our own will
-  // the names count for nothing.
+  // The names of a whole list, as they follow a file list that is not incremental.
   void learn_users(const proto::IdList& list);
   void learn_groups(const proto::IdList& list);
-  // False if every id stands for itself and every group may be set, so that nobody needs to ask.
+  // False if every id stands for itself (and, for groups, may be set), so that nobody needs to ask.
   bool maps_users() const { return maps_users_; }
   bool maps_groups() const { return maps_groups_; }
 
@@ -66,13 +66,14 @@ class IdMap {
     uint32_t low = 0, high = 0;
     uint32_t to = 0;
   };
-  static Status parse_map(const std::string& text, bool users, const Setup& setup, NameService& names,
-                          std::vector<Rule>& rules);
-  std::optional<uint32_t> by_rule(const std::vector<Rule>& rules, uint32_t id, std::string_view name) const;
+  Status parse_map(const std::string& text, bool users, std::vector<Rule>& rules) const;
+  static Status parse_from(std::string_view from, std::string_view option, Rule& rule);
+  static std::optional<uint32_t> by_rule(const std::vector<Rule>& rules, uint32_t id, std::string_view name);
+  bool own_group(uint32_t gid) const;
 
   Setup setup_;
   NameService* names_ = nullptr;
-  bool ignore_names_ = false, maps_users_ = true, maps_groups_ = true;
+  bool maps_users_ = true, maps_groups_ = true;
   std::vector<Rule> user_rules_, group_rules_;
   std::unordered_map<uint32_t, uint32_t> users_;
   std::unordered_map<uint32_t, MappedGroup> groups_;
@@ -97,9 +98,12 @@ class IdNames {
  private:
   struct Known {
     std::string name;
-    bool used = false, asked = false;
+    bool used = false;
   };
-  using Table = std::unordered_map<uint32_t, Known>;
+  struct Table {
+    std::unordered_map<uint32_t, Known> known;
+    std::vector<uint32_t> used;  // in order of first use
+  };
   bool note(Table& table, uint32_t id, bool user);
   Known& ask(Table& table, uint32_t id, bool user);
   proto::IdList list_of(Table& table, bool user);

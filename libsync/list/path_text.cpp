@@ -3,8 +3,8 @@
 
 namespace ocsync::sync {
 
-std::string clean_path(std::string_view path, PathCleaning how) {
-  const bool absolute = path.starts_with('/') && !how.clamp;
+std::string clean_path(std::string_view path) {
+  const bool absolute = path.starts_with('/');
   std::string clean;
   clean.reserve(path.size() + 1);
   if (absolute) clean += '/';
@@ -14,14 +14,14 @@ std::string clean_path(std::string_view path, PathCleaning how) {
     const size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
     path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-    if (part.empty() || (part == "." && !how.keep_dots)) continue;
+    if (part.empty() || part == ".") continue;
     if (part == "..") {
       if (clean.size() > fixed) {
         const size_t cut = clean.rfind('/');
         clean.resize(cut == std::string::npos || cut < fixed ? fixed : cut);
         continue;
       }
-      if (absolute || how.clamp) continue;
+      if (absolute) continue;
     }
     if (clean.size() > top) clean += '/';
     clean += part;

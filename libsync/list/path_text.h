@@ -6,12 +6,8 @@
 
 namespace ocsync::sync {
 
-struct PathCleaning {
-  bool clamp = false;      // ".." at the start of a relative path vanishes, and leading slashes vanish, too
-  bool keep_dots = false;  // "." components stay
-};
 // Without double slashes, "." components and a final slash; ".." takes away the component before it, and vanishes at
 // the top of an absolute path. Empty becomes ".".
-std::string clean_path(std::string_view path, PathCleaning how = {});
+std::string clean_path(std::string_view path);
 
 }  // namespace ocsync::sync
