@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "libproto/limits.h"
-#include "libsync/list/path_text.h"
+#include "libsync/list/paths.h"
 
 namespace ocsync::sync {
 namespace {
@@ -79,11 +79,11 @@ void RuleLoader::clear(RuleBlock& block) {
 std::optional<std::string> RuleLoader::resolved(const std::string& name, bool from_file) const {
   std::string full;
   if (name.starts_with('/')) {
-    full = clean_path(name);
+    full = collapsed_path(name);
   } else if (!where.above && name.find('/', 1) == std::string::npos) {
     return name;
   } else {
-    full = clean_path(where.dir + name);
+    full = collapsed_path(where.dir + name);
   }
   if (full.size() < proto::kMaxPath) return full;
   complain("merge-file name overflows: " + place_.shown(name, from_file));
@@ -98,7 +98,7 @@ Result<std::string> RuleLoader::read(const std::string& name) const {
     return facts_.world.read(path);
   }
   // Absolute and clean, it cannot climb out.
-  const std::string inside = clean_path("/" + path);
+  const std::string inside = collapsed_path("/" + path);
   const size_t slash = inside.rfind('/');
   const io::Dir module = TRY(io::Dir::open_trusted(facts_.world.module_path));
   const io::Dir parent = TRY(module.beneath(slash == 0 ? "" : inside.substr(1, slash - 1)));

@@ -5,7 +5,7 @@
 #include "libio/os/identity.h"
 #include "libsync/filter/rule_list.h"
 #include "libsync/filter/rules.h"
-#include "libsync/list/path_text.h"
+#include "libsync/list/paths.h"
 
 namespace ocsync::sync {
 namespace {
@@ -125,7 +125,7 @@ Result<FilterScope> FilterScope::at_root(const FilterRules& rules, Side side, co
   state->list = rules.list_;
   state->set = rules.list_->set;
   state->side = side;
-  const std::string root = inside(clean_path(root_path), rules.list_->facts.world.module_path);
+  const std::string root = inside(collapsed_path(root_path), rules.list_->facts.world.module_path);
   state->root = root == "/" ? "" : root;
   if (!state->root.empty()) state->front = state->root.substr(1) + "/";
   FilterScope scope;
@@ -137,7 +137,7 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
   if (state_->set.merges.empty()) return *this;
   auto state = std::make_shared<State>(*state_);
   RuleLoader loader(state->list->facts, state->set);
-  const std::string here = clean_path(path.starts_with('/') ? path : state->root + "/" + path);
+  const std::string here = collapsed_path(path.starts_with('/') ? path : state->root + "/" + path);
   loader.where = {.root = state->root, .dir = here == "/" ? here : here + "/", .side = state->side};
   // Reading may add kinds, which are then read here as well.
   for (size_t i = 0; i < state->set.merges.size(); ++i) {

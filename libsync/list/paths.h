@@ -13,6 +13,9 @@ inline constexpr size_t kMaxPathBytes = 4096;
 std::string join_path(std::string_view dir, std::string_view name);
 // Removes empty and "." components (a leading "/" stays); with `keep_trailing` a final slash stays. "" becomes ".".
 std::string clean_path(std::string_view path, bool keep_trailing = false, bool drop_trailing_dot = true);
+// As a shell user thinks of it: ".." takes away the component before it and vanishes at the top of an absolute path; a
+// final slash goes, too. "" becomes ".".
+std::string collapsed_path(std::string_view path);
 // True if a component is "..".
 bool has_dotdot(std::string_view path);
 // A symlink at `path` (relative to the transfer root) whose `target` leads out of the tree.
