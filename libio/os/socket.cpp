@@ -134,7 +134,9 @@ Result<Fd> connect_to(const std::string& host, const std::string& port, const Co
                       const Stop& stop) {
   const Addresses all = TRY(look_up(host, port, family_of(options.family), 0));
   Error last(Fault::kSocket, "no address for " + host);
+  std::vector<Error> before;
   for (const addrinfo* a = all.get(); a != nullptr; a = a->ai_next) {
+    if (a != all.get()) before.push_back(last);
     Result<Fd> fd = try_address(*a, options, stop);
     if (fd) return fd;
     last = fd.error();
@@ -143,7 +145,36 @@ Result<Fd> connect_to(const std::string& host, const std::string& port, const Co
     last = Error(Fault::kSocket, fmt::format("failed to connect to {} ({})", host, numeric(a->ai_addr, a->ai_addrlen)),
                  last.sys);
   }
+  if (options.address_failed)
+    for (const Error& error : before) options.address_failed(error);
   return fail(std::move(last));
+}
+
+Result<std::pair<Fd, Fd>> socket_pair_over_loopback() {
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t bytes = sizeof own;
+  const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd caller(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!listener.valid() || !caller.valid()) return fail_errno();
+  if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) return fail_errno();
+  if (::listen(listener.get(), 1) != 0) return fail_errno();
+  if (::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&own), &bytes) != 0) return fail_errno();
+  if (::connect(caller.get(), reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) return fail_errno();
+  sockaddr_in us{};
+  bytes = sizeof us;
+  if (::getsockname(caller.get(), reinterpret_cast<sockaddr*>(&us), &bytes) != 0) return fail_errno();
+  // A stranger may have called first: only the one who is our own other end counts.
+  for (int tries = 0; tries < 8; ++tries) {
+    sockaddr_in who{};
+    bytes = sizeof who;
+    Fd answer(::accept4(listener.get(), reinterpret_cast<sockaddr*>(&who), &bytes, SOCK_CLOEXEC));
+    if (!answer.valid()) return fail_errno();
+    if (who.sin_port == us.sin_port && who.sin_addr.s_addr == us.sin_addr.s_addr)
+      return std::pair(std::move(caller), std::move(answer));
+  }
+  return fail(Fault::kSocket, "somebody else connects to our own socket");
 }
 
 Result<std::vector<Listener>> listen_on(const std::string& address, uint16_t port, IpFamily family, int backlog,

@@ -4,7 +4,9 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libio/base/result.h"
@@ -20,6 +22,7 @@ struct ConnectOptions {
   std::string bind_address;  // our own end; empty: the system chooses
   int timeout_s = 0;         // for each address; 0: what the system allows
   std::string socket_options;
+  std::function<void(const Error&)> address_failed;  // told of every address but the last, if none answered
 };
 
 // A connected, non-blocking socket. Fault::kSocket names host and reason of the last address tried; when time ran out
@@ -47,6 +50,9 @@ Result<Accepted> accept_from(int listener);
 Result<Accepted> peer_of(int socket);
 // The name that the address resolves to, if that name resolves back to the address.
 Result<std::string> verified_host_name(const std::string& address);
+
+// Two connected TCP sockets of this machine, both ends verified to belong together; blocking.
+Result<std::pair<Fd, Fd>> socket_pair_over_loopback();
 
 // "SO_KEEPALIVE,TCP_NODELAY=0,IPTOS_THROUGHPUT": Fault::kUsage names an unknown option, kSocket one that was refused.
 Status apply_socket_options(int fd, const std::string& options);

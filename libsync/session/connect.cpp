@@ -2,34 +2,46 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <csignal>
 #include <cstdlib>
 
 #include "libio/base/clock.h"
+#include "libproto/args.h"
 #include "libsync/options/far_args.h"
+#include "libsync/session/daemon_client.h"
 
 namespace ocsync::sync {
 
-Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send, const std::vector<std::string>& paths,
-                                  Reporter& reporter) {
+Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon, std::vector<std::string> far_words,
+                                     Reporter& reporter) {
   const char* variable = std::getenv("RSYNC_RSH");
-  std::vector<std::string> words = TRY(shell_words(options, variable && *variable ? variable : "ssh", far, false));
-  const FarArguments far_words = TRY(far_command(options, we_send, paths));
+  std::vector<std::string> words = TRY(shell_words(options, variable && *variable ? variable : "ssh", far, daemon));
   words.push_back(options.rsync_path);
-  words.insert(words.end(), far_words.words.begin(), far_words.words.end());
+  words.insert(words.end(), far_words.begin(), far_words.end());
   if (options.verbosity.shows(Debug::kCmd)) {
     std::string line = "opening connection using:";
     for (const std::string& word : words) (line += ' ') += word;
     reporter.debug_line_if(Debug::kCmd, 1, fmt::format("{}  ({} args)", line, words.size()));
   }
-  auto child = io::Child::start(words);
+  std::vector<std::string> environment;
+  if (daemon) environment.push_back(fmt::format("RSYNC_PORT={}", far.port));
+  auto child = io::Child::start(words, environment);
   if (!child) {
     Error error = child.error();
     error.text = fmt::format("Failed to exec {}", words[0]);
     return fail(std::move(error));
   }
-  return FarProgram{std::move(*child), far_words.secluded};
+  return FarProgram{std::move(*child), {}};
+}
+
+Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send, const std::vector<std::string>& paths,
+                                  Reporter& reporter) {
+  const FarArguments far_words = TRY(far_command(options, we_send, paths));
+  FarProgram program = TRY(start_far_program(options, far, false, far_words.words, reporter));
+  program.secluded = far_words.secluded;
+  return program;
 }
 
 int finish_far_side(FarProgram& program, Connection& connection) {
@@ -80,6 +92,57 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
     return 0;
   }
   return *status >= 128 && *status < 255 ? 0 : *status;
+}
+
+Result<FarSide> FarSide::reach(const Options& options, const Journey& journey, bool we_send, Reporter& reporter, io::Stop& stop) {
+  FarSide side(options, journey, we_send, reporter);
+  if (!journey.daemon) {
+    const std::vector<std::string> paths = we_send ? std::vector{journey.destination.value_or(".")} : journey.sources;
+    side.program_.emplace(TRY(start_far_side(options, journey.far, we_send, paths, reporter)));
+  } else if (journey.daemon_by_shell) {
+    side.program_.emplace(TRY(start_far_program(options, journey.far, true, {"--server", "--daemon", "."}, reporter)));
+  } else {
+    side.socket_ = TRY(connect_to_daemon(options, journey, we_send, reporter, stop));
+  }
+  return side;
+}
+
+Result<bool> FarSide::introduce(Connection& connection) {
+  if (journey_->daemon) {
+    const DaemonTalk talk = TRY(talk_to_daemon(*options_, *journey_, we_send_, connection, *reporter_));
+    version_ = talk.version;
+    return talk.goes_on;
+  }
+  if (!program_->secluded.empty()) TRY(proto::write_args(program_->secluded, connection.channel.out));
+  return true;
+}
+
+void FarSide::bring_down(Connection& connection) {
+  connection.activity.timeout_s = 1;
+  if (program_) program_->child.close_in();
+  else ::shutdown(socket_.get(), SHUT_WR);
+}
+
+int FarSide::finish(Connection& connection) {
+  if (program_) return finish_far_side(*program_, connection);
+  ::shutdown(socket_.get(), SHUT_WR);
+  // What a daemon says behind the last data is still shown.
+  const Deadline deadline = Deadline::in_ms(10000);
+  std::byte scrap[4096];
+  while (!deadline.passed()) {
+    pollfd ready{socket_.get(), POLLIN, 0};
+    if (::poll(&ready, 1, deadline.left_ms()) <= 0) break;
+    const auto got = connection.channel.demux.read_some(scrap);
+    if (!got || *got == 0) break;
+  }
+  socket_.close();
+  return 0;
+}
+
+int FarSide::abandon(Connection& connection, const Error& error) {
+  if (program_) return abandon_far_side(*program_, connection, error, *options_, journey_->far, *reporter_);
+  socket_.close();
+  return 0;
 }
 
 }  // namespace ocsync::sync

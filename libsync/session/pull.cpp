@@ -4,7 +4,6 @@
 
 #include <thread>
 
-#include "libproto/args.h"
 #include "libproto/filters_wire.h"
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
@@ -19,17 +18,21 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
   Progress progress(reporter, options, totals);
-  auto program = start_far_side(options, journey.far, false, journey.sources, reporter);
-  if (!program) return ending.of(program.error());
-  Connection connection(program->child.out(), program->child.in(), options, stop);
+  auto far = FarSide::reach(options, journey, false, reporter, stop);
+  if (!far) return ending.of(far.error());
+  Connection connection(far->in_fd(), far->out_fd(), options, stop);
   connection.reporter = &reporter;
   connection.client = true;
   Channel& channel = connection.channel;
   int version = proto::kNewestVersion;
 
+  bool went_on = true;
   const auto run = [&]() -> Status {
-    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, channel.out));
-    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, false)));
+    went_on = TRY(far->introduce(connection));
+    if (!went_on) return {};
+    proto::HandshakeWishes wishes = wishes_of(options, false, false);
+    wishes.far_version = far->version();
+    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
     version = agreed.version;
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
     terms.progress = &progress;
@@ -55,8 +58,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
       if (bare) channel.mux.enable();
     }
     const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination, {}, [&] {
-      connection.activity.timeout_s = 1;
-      program->child.close_in();
+      far->bring_down(connection);
     }));
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
@@ -74,11 +76,11 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   reporter.close_line();
   if (!status) {
     Error error = worded(status.error(), connection.activity.bytes_in, "Receiver");
-    const int child = abandon_far_side(*program, connection, error, options, journey.far, reporter);
+    const int child = far->abandon(connection, error);
     return ending.of(error, child);
   }
-  const int child = finish_far_side(*program, connection);
-  reporter.totals(totals, version);
+  const int child = far->finish(connection);
+  if (went_on) reporter.totals(totals, version);
   ending.speak_as(Role::kGenerator);
   return ending.of_success(child);
 }

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "libproto/args.h"
 #include "libproto/filters_wire.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
@@ -16,7 +15,9 @@ Status push_over(PushParts& parts) {
   const Options& options = parts.options;
   Reporter& reporter = parts.reporter;
   Channel& channel = parts.connection.channel;
-  const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes_of(options, false, true)));
+  proto::HandshakeWishes wishes = wishes_of(options, false, true);
+  wishes.far_version = parts.far_version;
+  const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
   parts.version = agreed.version;
   Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
   terms.progress = &parts.progress;
@@ -52,18 +53,18 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
   Progress progress(reporter, options, totals);
-  auto program = start_far_side(options, journey.far, true, {journey.destination.value_or(".")}, reporter);
-  if (!program) return ending.of(program.error());
-  Connection connection(program->child.out(), program->child.in(), options, stop);
+  auto far = FarSide::reach(options, journey, true, reporter, stop);
+  if (!far) return ending.of(far.error());
+  Connection connection(far->in_fd(), far->out_fd(), options, stop);
   connection.reporter = &reporter;
   connection.client = true;
-  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, false, [&] {
-                    // What is blocked in the pipes must come back.
-                    connection.activity.timeout_s = 1;
-                    program->child.close_in();
-                  }};
+  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, false,
+                  [&] { far->bring_down(connection); }};
+  bool went_on = true;
   const auto run = [&]() -> Status {
-    if (!program->secluded.empty()) TRY(proto::write_args(program->secluded, connection.channel.out));
+    went_on = TRY(far->introduce(connection));
+    if (!went_on) return {};
+    parts.far_version = far->version();
     return push_over(parts);
   };
   const Status status = run();
@@ -72,11 +73,11 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   if (!status) {
     Error error = worded(status.error(), connection.activity.bytes_in, "sender");
-    const int child = abandon_far_side(*program, connection, error, options, journey.far, reporter);
+    const int child = far->abandon(connection, error);
     return ending.of(error, child);
   }
-  const int child = finish_far_side(*program, connection);
-  reporter.totals(totals, parts.version);
+  const int child = far->finish(connection);
+  if (went_on) reporter.totals(totals, parts.version);
   return ending.of_success(child);
 }
 

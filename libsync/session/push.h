@@ -23,6 +23,7 @@ struct PushParts {
   io::Stop& stop;
   bool local = false;
   std::function<void()> bring_down;
+  std::optional<int> far_version = {};    // a daemon's greeting has told it
   int version = proto::kNewestVersion;  // settled by push_over
 };
 Status push_over(PushParts& parts);

@@ -14,7 +14,6 @@ int run_client(const Options& options, io::Stop& stop) {
   auto journey = plan_journey(options);
   ending.speak_as(Role::kSender);
   if (!journey) return ending.of(journey.error());
-  if (journey->daemon) return ending.of(Error(Fault::kUnsupported, "rsync: connections to a daemon are not yet supported"));
   switch (journey->kind) {
     case Journey::Kind::kLocal: return run_local(options, *journey, reporter, stop);
     case Journey::Kind::kPush: return run_push(options, *journey, reporter, stop);
