@@ -25,12 +25,12 @@ Result<BatchHead> read_batch_head(Reader& in) {
   head.stream_flags = static_cast<uint32_t>(TRY(in.i32()));
   head.version = TRY(in.i32());
   if (head.version > kNewestVersion) {
-    return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too new ({} > {}).", head.version,
-                                              kNewestVersion));
+    return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too new ({} > {}).",
+                                              head.version, kNewestVersion));
   }
   if (head.version < kOldestVersion) {
-    return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too old ({} < {}).", head.version,
-                                              kOldestVersion));
+    return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too old ({} < {}).",
+                                              head.version, kOldestVersion));
   }
   head.stream_flags &= stream_flags_of(head.version);
   if (head.version >= 30) head.compat = static_cast<uint32_t>(TRY(read_varint(in)));

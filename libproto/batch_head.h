@@ -19,7 +19,7 @@ enum StreamFlag : uint32_t {
   kStreamDevices = 1u << 4,
   kStreamHardLinks = 1u << 5,
   kStreamChecksum = 1u << 6,
-  kStreamDirs = 1u << 7,      // recursion sets it too
+  kStreamDirs = 1u << 7,  // recursion sets it too
   kStreamCompress = 1u << 8,
   kStreamIconv = 1u << 9,
   kStreamAcls = 1u << 10,
@@ -34,7 +34,7 @@ uint32_t stream_flags_of(int version);
 struct BatchHead {
   uint32_t stream_flags = 0;  // masked with stream_flags_of(version)
   int32_t version = kNewestVersion;
-  uint32_t compat = 0;        // version 30 and later
+  uint32_t compat = 0;  // version 30 and later
   int32_t seed = 0;
   bool operator==(const BatchHead&) const = default;
 };

@@ -18,7 +18,7 @@ struct Statistics {
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;
   int64_t total_size = 0;
-  int64_t list_build_ms = 0;     // these two only where the agreement has list_times_in_stats
+  int64_t list_build_ms = 0;  // these two only where the agreement has list_times_in_stats
   int64_t list_transfer_ms = 0;
   bool operator==(const Statistics&) const = default;
 };
@@ -27,7 +27,7 @@ Result<Statistics> read_statistics(const Agreement& agreed, Reader& in);
 
 // How many of each kind the receiving side deleted.
 struct DeletionCounts {
-  int32_t files = 0;      // regular files only
+  int32_t files = 0;  // regular files only
   int32_t dirs = 0;
   int32_t symlinks = 0;
   int32_t devices = 0;

@@ -40,7 +40,8 @@ Result<std::string> as_startup(Result<std::string> line) {
   return fail(Fault::kStartup, "the far side closed the connection within a line");
 }
 
-std::unexpected<Error> bad_greeting(Reading who, std::string_view client, std::string_view server, std::string_view line) {
+std::unexpected<Error> bad_greeting(Reading who, std::string_view client, std::string_view server,
+                                    std::string_view line) {
   const std::string_view words = who == Reading::kClient ? client : server;
   return fail(Fault::kStartup, fmt::format(fmt::runtime(words), line));
 }

@@ -52,13 +52,13 @@ Answer parse_answer(std::string line);
 inline constexpr std::string_view kOkLine = "@RSYNCD: OK\n";
 inline constexpr std::string_view kExitLine = "@RSYNCD: EXIT\n";
 std::string auth_required_line(std::string_view challenge);
-std::string error_line(std::string_view text);    // "@ERROR: text\n"; line ends inside become blanks
+std::string error_line(std::string_view text);  // "@ERROR: text\n"; line ends inside become blanks
 std::string module_line(std::string_view name, std::string_view comment);  // "%-15s\t%s\n"
 
 // What a client asks for first.
 struct Request {
   enum class Kind : uint8_t { kList, kEarlyInput, kModule, kUnknownCommand } kind = Kind::kList;
-  std::string name;             // module, or the unknown command's line
+  std::string name;  // module, or the unknown command's line
   size_t early_input_bytes = 0;
 };
 // Fault::kStartup with "invalid early_input length" for one that is out of range.

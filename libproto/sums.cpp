@@ -57,7 +57,8 @@ SumHead choose_sum_head(uint64_t file_bytes, uint32_t block_size, bool full, con
   if (file_bytes == 0 || file_bytes > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return {};
   const int64_t length = static_cast<int64_t>(file_bytes);
   const int64_t longest = agreed.max_block_bytes;
-  const int64_t block = block_size != 0 ? std::min<int64_t>(block_size, longest) : automatic_block_bytes(length, longest);
+  const int64_t block =
+      block_size != 0 ? std::min<int64_t>(block_size, longest) : automatic_block_bytes(length, longest);
   const int64_t most_digest = std::min<int64_t>(kFullSum, static_cast<int64_t>(digest_bytes(agreed.transfer_digest)));
   const int64_t digest =
       full ? most_digest : std::min(std::max<int64_t>(short_digest_bytes(length, block), kShortSum), most_digest);
@@ -138,8 +139,8 @@ uint32_t weak_sum_plain(const std::byte* at, size_t bytes, uint32_t s1 = 0, uint
 // A step of n bytes adds n times the plain sum so far, and each byte as often as it will still be counted, to the
 // second sum. All sums may wrap: only their low 16 bits are used.
 __attribute__((target("avx2"))) uint32_t weak_sum_avx2(const std::byte* at, size_t bytes) {
-  const __m256i weights = _mm256_setr_epi8(32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
-                                           12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1);
+  const __m256i weights = _mm256_setr_epi8(32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14,
+                                           13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1);
   const __m256i ones8 = _mm256_set1_epi8(1);
   const __m256i ones16 = _mm256_set1_epi16(1);
   __m256i plain = _mm256_setzero_si256(), before = plain, weighted = plain;

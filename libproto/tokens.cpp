@@ -59,9 +59,7 @@ constexpr uint8_t kValueMask = 0x3f;
 constexpr int32_t kMaxNear = 63;
 constexpr int32_t kMaxRun = 65536;
 
-std::unexpected<Error> bad_block() {
-  return fail(Fault::kProtocol, "invalid token number in compressed stream");
-}
+std::unexpected<Error> bad_block() { return fail(Fault::kProtocol, "invalid token number in compressed stream"); }
 
 }  // namespace
 
@@ -188,10 +186,14 @@ Result<Token> CompressedTokenReader::block_token(uint8_t flag, Reader& in) {
 std::unique_ptr<TokenWriter> make_token_writer(const Agreement& agreed) {
   switch (agreed.compression) {
     case Compression::kZlib:
-    case Compression::kZlibx: return make_zlib_writer(agreed);
-    case Compression::kZstd: return make_zstd_writer(agreed);
-    case Compression::kLz4: return make_lz4_writer();
-    case Compression::kNone: break;
+    case Compression::kZlibx:
+      return make_zlib_writer(agreed);
+    case Compression::kZstd:
+      return make_zstd_writer(agreed);
+    case Compression::kLz4:
+      return make_lz4_writer();
+    case Compression::kNone:
+      break;
   }
   return std::make_unique<PlainTokenWriter>();
 }
@@ -199,10 +201,14 @@ std::unique_ptr<TokenWriter> make_token_writer(const Agreement& agreed) {
 std::unique_ptr<TokenReader> make_token_reader(const Agreement& agreed) {
   switch (agreed.compression) {
     case Compression::kZlib:
-    case Compression::kZlibx: return make_zlib_reader(agreed);
-    case Compression::kZstd: return make_zstd_reader();
-    case Compression::kLz4: return make_lz4_reader();
-    case Compression::kNone: break;
+    case Compression::kZlibx:
+      return make_zlib_reader(agreed);
+    case Compression::kZstd:
+      return make_zstd_reader();
+    case Compression::kLz4:
+      return make_lz4_reader();
+    case Compression::kNone:
+      break;
   }
   return std::make_unique<PlainTokenReader>();
 }

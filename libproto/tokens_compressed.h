@@ -1,5 +1,5 @@
-// What the compressed token encodings share: flag bytes, runs of blocks, chunks of compressed data. Private to the token
-// rooms. See docs/tokens.md.
+// What the compressed token encodings share: flag bytes, runs of blocks, chunks of compressed data. Private to the
+// token rooms. See docs/tokens.md.
 #pragma once
 
 #include <array>
@@ -60,7 +60,7 @@ class CompressedTokenReader : public TokenReader {
   Result<Token> block_token(uint8_t flag, Reader& in);
 
   std::array<std::byte, kMaxCompressedChunk> chunk_;
-  Bytes left_;             // of the chunk
+  Bytes left_;  // of the chunk
   bool in_chunk_ = false;
   bool data_open_ = false;
   int32_t block_ = 0;

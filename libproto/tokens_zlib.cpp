@@ -35,7 +35,8 @@ Status insert_block(Codec& codec, Bytes block, bool head_again) {
 class ZlibTokenWriter final : public CompressedTokenWriter {
  public:
   explicit ZlibTokenWriter(const Agreement& agreed)
-      : deflater_(zlib_level(agreed)), with_blocks_(agreed.compression == Compression::kZlib),
+      : deflater_(zlib_level(agreed)),
+        with_blocks_(agreed.compression == Compression::kZlib),
         head_again_(agreed.insert_bug) {}
   bool needs_content() const override { return with_blocks_; }
 
@@ -88,7 +89,8 @@ class ZlibTokenWriter final : public CompressedTokenWriter {
 class ZlibTokenReader final : public CompressedTokenReader {
  public:
   explicit ZlibTokenReader(const Agreement& agreed)
-      : with_blocks_(agreed.compression == Compression::kZlib), head_again_(agreed.insert_bug),
+      : with_blocks_(agreed.compression == Compression::kZlib),
+        head_again_(agreed.insert_bug),
         buffer_(std::make_unique_for_overwrite<std::byte[]>(kBufferBytes)) {}
   bool needs_content() const override { return with_blocks_; }
   Status matched(Bytes content) override {

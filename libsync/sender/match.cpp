@@ -88,13 +88,21 @@ void BlockIndex::group(uint32_t begin, uint32_t end) {
     const Bytes x = strong_at(a), y = strong_at(b);
     return std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end());
   });
-  const size_t groups_begin = groups_.size();
   for (size_t i = 0; i < ranks.size(); ++i) {
     if (i > 0 && std::ranges::equal(strong_at(ranks[i]), strong_at(ranks[i - 1]))) continue;
     groups_.push_back({order_[begin + ranks[i]], ranks[i]});
   }
-  std::sort(groups_.begin() + static_cast<std::ptrdiff_t>(groups_begin), groups_.end(),
-            [](const Group& a, const Group& b) { return a.rank < b.rank; });
+}
+
+const BlockIndex::Group* BlockIndex::find_group(uint32_t bucket, const Digest& strong) const {
+  const Bytes wanted = Bytes(strong.data).first(static_cast<size_t>(sums_.head.digest_bytes));
+  const Group* const end = groups_.data() + buckets_[bucket + 1].groups_begin;
+  const Group* const found =
+      std::partition_point(groups_.data() + buckets_[bucket].groups_begin, end, [&](const Group& group) {
+        const Bytes sum = sums_.strong_of(group.first);
+        return std::lexicographical_compare(sum.begin(), sum.end(), wanted.begin(), wanted.end());
+      });
+  return found != end && std::ranges::equal(sums_.strong_of(found->first), wanted) ? found : nullptr;
 }
 
 uint32_t BlockIndex::find(uint32_t weak) const {
@@ -102,7 +110,10 @@ uint32_t BlockIndex::find(uint32_t weak) const {
   uint32_t begin = cells_[cell], end = cells_[cell + 1];
   while (end - begin > 8) {
     const uint32_t middle = begin + (end - begin) / 2;
-    if (buckets_[middle].weak <= weak) begin = middle; else end = middle;
+    if (buckets_[middle].weak <= weak)
+      begin = middle;
+    else
+      end = middle;
   }
   for (; begin < end; ++begin) {
     if (buckets_[begin].weak == weak) return begin;
@@ -179,8 +190,8 @@ class Source {
 };
 
 // Counts what rsync calls hash hits: offsets whose weak sum falls into a slot of its table that is not empty. The table
-// is imitated, since its collisions are part of the number. (With the in-place rule rsync empties slots as it goes; that
-// is not imitated.)
+// is imitated, since its collisions are part of the number. (With the in-place rule rsync empties slots as it goes;
+// that is not imitated.)
 class HitCounter {
  public:
   explicit HitCounter(const proto::BlockSums& sums) {
@@ -193,9 +204,7 @@ class HitCounter {
 
  private:
   static constexpr uint32_t kSmallTable = 1 << 16;
-  uint32_t slot(uint32_t weak) const {
-    return slots_ == kSmallTable ? (weak + (weak >> 16)) & 0xFFFFu : weak % slots_;
-  }
+  uint32_t slot(uint32_t weak) const { return slots_ == kSmallTable ? (weak + (weak >> 16)) & 0xFFFFu : weak % slots_; }
   uint32_t slots_;
   std::vector<bool> used_;
 };
@@ -367,12 +376,14 @@ class Search {
     if (given_up(bucket) || (inplace_ && !any_readable(offset, bucket))) return -1;
     const uint32_t weak = index_.weak_of(bucket);
     const Digest digest = strong_(at(offset, offset + block_bytes_));
-    int32_t block = inplace_ ? candidate_in_place(offset, bucket, digest) : candidate(bucket, digest);
+    const BlockIndex::Group* const group = index_.find_group(bucket, digest);
+    int32_t block = inplace_ ? candidate_in_place(offset, bucket, group) : candidate(bucket, group);
     if (block < 0) {
       count_in_vain(bucket);
       return -1;
     }
-    if (inplace_) block = aligned(block, offset, bucket, digest);
+    if (inplace_) block = aligned(block, offset, bucket, *group, digest);
+    // Adjacent matches make the shortest tokens.
     if (block != want_ && is_like(want_, weak, digest) && (!inplace_ || may_read(want_, offset))) {
       block = static_cast<int32_t>(want_);
     }
@@ -380,24 +391,9 @@ class Search {
     return block;
   }
 
-  // The short last block is the first candidate of its weak sum, so it uses up one place of the chain.
-  uint32_t places(uint32_t weak, uint64_t offset) const {
-    if (index_.tail_bytes() == 0) return kMaxChain;
-    const int32_t tail = head_.blocks - 1;
-    const bool there = sums_.weak[static_cast<size_t>(tail)] == weak && (!inplace_ || head_.offset_of(tail) >= offset);
-    return there ? kMaxChain - 1 : kMaxChain;
-  }
-
-  int32_t candidate(uint32_t bucket, const Digest& digest) {
-    const uint32_t most = places(index_.weak_of(bucket), 0);
-    for (const BlockIndex::Group& group : index_.groups_of(bucket)) {
-      if (group.rank >= most) break;
-      if (!has_strong(group.first, digest)) continue;
-      output_.totals().false_alarms += group.rank;
-      return group.first;
-    }
-    output_.totals().false_alarms += std::min<uint64_t>(most, index_.blocks_of(bucket).size());
-    return -1;
+  int32_t candidate(uint32_t bucket, const BlockIndex::Group* group) {
+    output_.totals().false_alarms += group != nullptr ? group->rank : index_.blocks_of(bucket).size();
+    return group != nullptr ? group->first : -1;
   }
 
   // With the in-place rule, blocks that have been overwritten are no candidates, unless they are known to have been
@@ -412,36 +408,34 @@ class Search {
     return highest * block_bytes_ >= offset || kept_.contains(bucket);
   }
 
-  int32_t candidate_in_place(uint64_t offset, uint32_t bucket, const Digest& digest) {
-    const uint32_t most = places(index_.weak_of(bucket), offset);
-    const std::span<const int32_t> blocks = index_.blocks_of(bucket);
+  int32_t candidate_in_place(uint64_t offset, uint32_t bucket, const BlockIndex::Group* group) {
     const uint64_t first_intact = (offset + block_bytes_ - 1) / block_bytes_;
     const auto intact = [&](int32_t block) { return static_cast<uint64_t>(block) >= first_intact; };
-    for (const BlockIndex::Group& group : index_.groups_of(bucket)) {
-      if (group.rank >= most || !intact(group.first)) break;
-      if (!has_strong(group.first, digest)) continue;
-      output_.totals().false_alarms += group.rank;
-      return group.first;
+    if (group != nullptr && intact(group->first)) {
+      output_.totals().false_alarms += group->rank;
+      return group->first;
     }
-    size_t place = static_cast<size_t>(std::partition_point(blocks.begin(), blocks.end(), intact) - blocks.begin());
-    if (const auto known = kept_.find(bucket); known != kept_.end()) {
-      const std::vector<int32_t>& kept = known->second;
-      for (auto block = kept.rbegin(); block != kept.rend() && place < most; ++block) {
-        if (intact(*block)) continue;  // counted above
-        if (has_strong(*block, digest)) {
-          output_.totals().false_alarms += place;
-          return *block;
-        }
-        ++place;
-      }
+    // Next in candidate order are those that were sent for their own offset, the latest first.
+    const std::span<const int32_t> blocks = index_.blocks_of(bucket);
+    const auto place = std::partition_point(blocks.begin(), blocks.end(), intact) - blocks.begin();
+    output_.totals().false_alarms += static_cast<uint64_t>(place);
+    const auto known = kept_.find(bucket);
+    if (known == kept_.end()) return -1;
+    const std::vector<int32_t>& kept = known->second;
+    const auto last = group != nullptr ? last_kept_.find(group) : last_kept_.end();
+    if (last == last_kept_.end()) {
+      output_.totals().false_alarms += kept.size();
+      return -1;
     }
-    output_.totals().false_alarms += std::min<uint64_t>(place, most);
-    return -1;
+    const auto later = kept.end() - std::upper_bound(kept.begin(), kept.end(), last->second);
+    output_.totals().false_alarms += static_cast<uint64_t>(later);
+    return last->second;
   }
 
   // Prefers the block that stands at this very offset of the basis, so that the receiver has nothing to write. A window
   // of zeros may even wait for the next block border, if the source has zeros there too.
-  int32_t aligned(int32_t block, uint64_t& offset, uint32_t bucket, const Digest& digest) {
+  int32_t aligned(int32_t block, uint64_t& offset, uint32_t bucket, const BlockIndex::Group& group,
+                  const Digest& digest) {
     const uint32_t weak = index_.weak_of(bucket);
     const uint64_t border = (offset + block_bytes_ - 1) / block_bytes_ * block_bytes_;
     const int64_t there = static_cast<int64_t>(border / block_bytes_);
@@ -457,14 +451,15 @@ class Search {
     if (!in_place_[static_cast<size_t>(block)]) {
       in_place_[static_cast<size_t>(block)] = true;
       kept_[bucket].push_back(block);
+      last_kept_[&group] = block;
     }
-    want_ = block;
+    want_ = block;  // nothing is preferred to it
     return block;
   }
 
-  // A far side can send weak sums that fit everywhere with strong sums that fit nowhere: then each offset would cost the
-  // digest of a whole block. Once that has cost as much as several passes over the source, a weak sum is trusted only a
-  // few times more.
+  // A far side can send weak sums that fit everywhere with strong sums that fit nowhere: then each offset would cost
+  // the digest of a whole block. Once that has cost as much as several passes over the source, a weak sum is trusted
+  // only a few times more.
   bool given_up(uint32_t bucket) const {
     if (in_vain_bytes_ < kInVainFloor + kInVainPasses * length_ || in_vain_.empty()) return false;
     const auto known = in_vain_.find(bucket);
@@ -514,10 +509,11 @@ class Search {
 
   Bytes view_;
   uint64_t view_from_ = 0;
-  uint64_t offset_ = 0;   // where the search for full blocks ended
-  int64_t want_ = 0;      // the block after the one sent last
-  std::vector<bool> in_place_;                                   // blocks sent for their own offset
-  std::unordered_map<uint32_t, std::vector<int32_t>> kept_;      // the same by bucket, ascending
+  uint64_t offset_ = 0;                                      // where the search for full blocks ended
+  int64_t want_ = 0;                                         // the block after the one sent last
+  std::vector<bool> in_place_;                               // blocks sent for their own offset
+  std::unordered_map<uint32_t, std::vector<int32_t>> kept_;  // the same by bucket, ascending
+  std::unordered_map<const BlockIndex::Group*, int32_t> last_kept_;
   std::unordered_map<uint32_t, uint32_t> in_vain_;
   uint64_t in_vain_bytes_ = 0;
   std::unique_ptr<HitCounter> counter_;

@@ -1,8 +1,9 @@
 // Finds basis blocks in new content: the rolling search that turns a source file into tokens.
 //
-// The choice of matches is exactly that of rsync (candidate order, preference for the next block, chain bound, in-place
-// rule), so that statistics and bytes on the wire agree. How fast the search gets there is our own business: see
-// README.md beside this file.
+// The choice of matches is exactly that of rsync (candidate order, preference for the next block, in-place rule), so
+// that statistics and bytes on the wire agree. How fast the search gets there is our own business: see README.md beside
+// this file. Recent versions of rsync give up after 1024 candidates of one weak sum; we need not, and find their
+// matches too.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +21,10 @@
 
 namespace ocsync::sync {
 
-// Upper bound of candidates with one weak sum that are looked at per offset.
-inline constexpr uint32_t kMaxChain = 1024;
-
 // The block sums of one basis, indexed by weak sum. Built once, by whichever thread read the sums; afterwards read-only
 // and movable to another thread. Blocks whose weak and strong sums are all equal form one group, so that an image full
-// of zeros costs no more than any other. A look-up is logarithmic even for sums that somebody chose to collide.
+// of zeros costs no more than any other. Looking up either sum is logarithmic even for sums that somebody chose to
+// collide.
 class BlockIndex {
  public:
   explicit BlockIndex(proto::BlockSums sums);
@@ -37,8 +36,8 @@ class BlockIndex {
 
   // Blocks that share weak and strong sum.
   struct Group {
-    int32_t first;   // the highest block number: the first candidate
-    uint32_t rank;   // blocks of its bucket with higher numbers
+    int32_t first;  // the highest block number: the first candidate
+    uint32_t rank;  // blocks of its bucket with higher numbers
   };
   // All full-length blocks with one weak sum.
   struct Bucket {
@@ -50,11 +49,9 @@ class BlockIndex {
   // The bucket's number, or kNoBucket.
   uint32_t find(uint32_t weak) const;
   uint32_t weak_of(uint32_t bucket) const { return buckets_[bucket].weak; }
+  // The group of a bucket with this strong sum (a whole digest), or null.
+  const Group* find_group(uint32_t bucket, const Digest& strong) const;
   // In candidate order: highest block number first.
-  std::span<const Group> groups_of(uint32_t bucket) const {
-    return std::span(groups_).subspan(buckets_[bucket].groups_begin,
-                                      buckets_[bucket + 1].groups_begin - buckets_[bucket].groups_begin);
-  }
   std::span<const int32_t> blocks_of(uint32_t bucket) const {
     return std::span(order_).subspan(buckets_[bucket].blocks_begin,
                                      buckets_[bucket + 1].blocks_begin - buckets_[bucket].blocks_begin);
@@ -86,7 +83,7 @@ class BlockIndex {
   uint32_t cell_shift_ = 0;
   std::vector<Bucket> buckets_;  // one more than there are, to end the last
   std::vector<int32_t> order_;   // block numbers by bucket, descending
-  std::vector<Group> groups_;
+  std::vector<Group> groups_;    // by bucket, ascending by strong sum
 };
 
 struct MatchRules {

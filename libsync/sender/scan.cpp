@@ -32,8 +32,8 @@ Scanned scan_plain(const BlockIndex& index, const std::byte* at, size_t offsets,
 // all tests. The middle step is plain code: the gather instructions of the machines measured here take several times as
 // long (scan_only of match_bench, half of the plain version's gain was lost to them).
 //
-// In the first step lanes have 16 bits, which is all that a weak sum keeps. With x the bytes that leave and y those that
-// come, and (S1, S2) the sums of the window before, the window j + 1 bytes further has
+// In the first step lanes have 16 bits, which is all that a weak sum keeps. With x the bytes that leave and y those
+// that come, and (S1, S2) the sums of the window before, the window j + 1 bytes further has
 //   s1[j] = S1 + P[j]                       P = prefix sums of y - x
 //   s2[j] = S2 + (j + 1) * S1 + Q[j]        Q = prefix sums of P - block_bytes * x
 // so that the long part (P and Q) does not wait for the lanes before.
@@ -86,8 +86,9 @@ struct Avx2 {
 
   // The sums of the kBatch windows behind the one that `weak` is of; returns the last of them. Of each 16, those of
   // windows 0-3 and 8-11 come first.
-  __attribute__((target("avx2,bmi2"))) static uint32_t evaluate(const std::byte* at, uint32_t block_bytes, uint32_t weak,
-                                                               const BlockIndex::Filter& filter, Batch& batch) {
+  __attribute__((target("avx2,bmi2"))) static uint32_t evaluate(const std::byte* at, uint32_t block_bytes,
+                                                                uint32_t weak, const BlockIndex::Filter& filter,
+                                                                Batch& batch) {
     const __m256i length = _mm256_set1_epi16(static_cast<short>(block_bytes));
     const __m256i steps = _mm256_setr_epi16(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
     __m256i sum1 = _mm256_set1_epi16(static_cast<short>(weak));
@@ -169,7 +170,8 @@ struct Avx512 {
     __m512i sum2 = _mm512_set1_epi16(static_cast<short>(weak >> 16));
     for (size_t i = 0; i < kBatch; i += kLanes) {
       const __m512i x = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + i)));
-      const __m512i y = _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + i + block_bytes)));
+      const __m512i y =
+          _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at + i + block_bytes)));
       const __m512i p = prefix(_mm512_sub_epi16(y, x), quarter_ends, pair_ends);
       const __m512i q = prefix(_mm512_sub_epi16(p, _mm512_mullo_epi16(x, length)), quarter_ends, pair_ends);
       const __m512i s1 = _mm512_add_epi16(sum1, p);
@@ -191,7 +193,7 @@ struct Avx512 {
     return _mm512_test_epi32_mask(_mm512_and_si512(first, second), _mm512_set1_epi32(1));
   }
   __attribute__((target("avx512f,avx512bw,avx512dq,bmi2"))) static bool test(Batch& batch,
-                                                                            const BlockIndex::Filter& filter) {
+                                                                             const BlockIndex::Filter& filter) {
     uint32_t any = 0;
     for (size_t i = 0; i < kBatch / kLanes; ++i) {
       const uint32_t low = passing(batch, i * kLanes, filter), high = passing(batch, i * kLanes + kLanes / 2, filter);

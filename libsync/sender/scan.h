@@ -15,9 +15,9 @@ bool scan_kind_available(ScanKind kind);
 ScanKind best_scan_kind();
 
 struct Scanned {
-  size_t offset;      // of the first window with a bucket; the number of offsets if there is none
-  uint32_t weak;      // its weak sum; that of the last window if there is none
-  uint32_t bucket;    // BlockIndex::kNoBucket if there is none
+  size_t offset;    // of the first window with a bucket; the number of offsets if there is none
+  uint32_t weak;    // its weak sum; that of the last window if there is none
+  uint32_t bucket;  // BlockIndex::kNoBucket if there is none
 };
 
 // Looks at windows of `block_bytes` bytes that begin at 0, 1, ... offsets - 1 from `at`; offsets > 0, and

@@ -78,7 +78,8 @@ void scattered_edits(benchmark::State& state) {
   Content source = basis;
   std::mt19937 random(3);
   for (int i = 0; i < 300; ++i) source[random() % source.size()] ^= std::byte{0x55};
-  for (int i = 0; i < 10; ++i) source.insert(source.begin() + static_cast<std::ptrdiff_t>(random() % source.size()), std::byte{9});
+  for (int i = 0; i < 10; ++i)
+    source.insert(source.begin() + static_cast<std::ptrdiff_t>(random() % source.size()), std::byte{9});
   run(state, source, sums_of(basis), state.range(0) != 0);
 }
 BENCHMARK(scattered_edits)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
@@ -95,14 +96,15 @@ void zeros_against_noise(benchmark::State& state) {
 }
 BENCHMARK(zeros_against_noise)->Arg(0)->Arg(1)->Unit(benchmark::kMillisecond);
 
-// Every block has the weak sum of zeros and a strong sum of nothing; the source is zeros. 16 MiB, since this is the case
-// that costs most.
+// Every block has the weak sum of zeros and a strong sum of nothing; the source is zeros. 16 MiB, since this is the
+// case that costs most.
 void hostile_equal_weak_sums(benchmark::State& state) {
   const Content zeros16(16 << 20);
   proto::BlockSums sums = sums_of(zeros16);
   const Content other = noise(sums.strong.size() + 8, 5);
   std::copy_n(other.begin(), sums.strong.size(), sums.strong.begin());
-  const Digest digest = proto::BlockHasher(agreement())(Bytes(zeros16).first(static_cast<size_t>(sums.head.block_bytes)));
+  const Digest digest =
+      proto::BlockHasher(agreement())(Bytes(zeros16).first(static_cast<size_t>(sums.head.block_bytes)));
   const size_t n = static_cast<size_t>(sums.head.digest_bytes);
   for (int32_t i = 0; i < sums.head.blocks; ++i) {
     std::byte* sum = sums.strong.data() + static_cast<size_t>(i) * n;
@@ -149,7 +151,8 @@ void build_index(benchmark::State& state) {
   proto::BlockSums sums;
   sums.head = {static_cast<int32_t>(state.range(0)), 131072, 5, 0};
   const Content bytes = noise(static_cast<size_t>(state.range(0)) * 16, 4);
-  for (int32_t i = 0; i < sums.head.blocks; ++i) sums.weak.push_back(load_le<uint32_t>(&bytes[static_cast<size_t>(i) * 8]));
+  for (int32_t i = 0; i < sums.head.blocks; ++i)
+    sums.weak.push_back(load_le<uint32_t>(&bytes[static_cast<size_t>(i) * 8]));
   sums.strong.assign(bytes.begin(), bytes.begin() + state.range(0) * 5);
   for (auto step : state) {
     (void)step;

@@ -73,8 +73,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CountingSink sink;
   Writer out(sink);
   const io::Stop stop;
-  const Result<MatchTotals> totals = match_file(map, source.size(), &index, {.inplace = inplace, .count_hash_hits = count},
-                                                rebuild, strong, whole, out, stop);
+  const Result<MatchTotals> totals = match_file(
+      map, source.size(), &index, {.inplace = inplace, .count_hash_hits = count}, rebuild, strong, whole, out, stop);
   FUZZ_REQUIRE(totals && !totals->damaged);
   FUZZ_REQUIRE(totals->literal_bytes + totals->matched_bytes == source.size());
   FUZZ_REQUIRE(totals->file_sum == hash(DigestKind::kXxh128, as_bytes(source)));

@@ -20,10 +20,10 @@ struct Transfer {
   int32_t ndx = 0;
   proto::Item item;
   proto::SumHead head;
-  proto::BlockSums sums;       // as asked; empty in an answer
-  std::string token_bytes;     // of an answer: the tokens as sent
-  std::string content;         // of an answer: rebuilt from tokens and basis
-  std::string literals;        // of an answer: the literal bytes only
+  proto::BlockSums sums;    // as asked; empty in an answer
+  std::string token_bytes;  // of an answer: the tokens as sent
+  std::string content;      // of an answer: rebuilt from tokens and basis
+  std::string literals;     // of an answer: the literal bytes only
   Digest file_sum;
 };
 
@@ -57,8 +57,8 @@ inline std::string unframed(std::string_view raw, bool framed) {
 
 // Reads item after item until the phases are over. `with_tokens`: this is the sender's side.
 inline std::vector<Transfer> read_transfers(const Capture& c, const proto::Agreement& agreed, Reader& in,
-                                            const std::string& data, bool with_tokens,
-                                            const std::string& basis, const std::string& big_basis) {
+                                            const std::string& data, bool with_tokens, const std::string& basis,
+                                            const std::string& big_basis) {
   using namespace proto;
   std::vector<Transfer> found;
   IndexReader indexes(agreed);
@@ -113,7 +113,8 @@ inline void read_list(const Capture& c, const proto::Agreement& agreed, Reader& 
   EntryDecoder decoder(agreed, fields);
   const auto no_leader = [](int32_t) -> Result<const WireEntry*> { return nullptr; };
   WireEntry entry;
-  for (int32_t count = 0; !take_or_throw(decoder.decode(in, entry, agreed.incremental ? 1 : 0, count, no_leader)); ++count) {
+  for (int32_t count = 0; !take_or_throw(decoder.decode(in, entry, agreed.incremental ? 1 : 0, count, no_leader));
+       ++count) {
   }
   if (agreed.io_error_after_list) take_or_throw(in.i32());
 }

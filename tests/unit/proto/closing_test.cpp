@@ -33,17 +33,24 @@ TEST_CASE("closing: statistics have five values from version 29 on, three below"
     if (version < 29) expected.list_build_ms = expected.list_transfer_ms = 0;
     CHECK(*back == expected);
     CHECK(in.at_end().value());
-    if (version == 32) CHECK(to_hex(as_bytes(bytes)) == "000100" "010000" "e10000000000" "000700" "000800");
+    if (version == 32)
+      CHECK(to_hex(as_bytes(bytes)) ==
+            "000100"
+            "010000"
+            "e10000000000"
+            "000700"
+            "000800");
     if (version == 28) CHECK(bytes.size() == 4 + 4 + 12);
   }
 }
 
 TEST_CASE("closing: deletion counts as recorded, and within their bounds") {
   IndexWriter indexes(Agreement::from(32, 0));
-  const std::string bytes = written([&](Writer& out) {
-    return write_deletion_counts({.files = 2, .dirs = 1}, indexes, out);
-  });
-  CHECK(to_hex(as_bytes(bytes)) == "ff02" "0201000000");
+  const std::string bytes =
+      written([&](Writer& out) { return write_deletion_counts({.files = 2, .dirs = 1}, indexes, out); });
+  CHECK(to_hex(as_bytes(bytes)) ==
+        "ff02"
+        "0201000000");
   MemorySource source(as_bytes(bytes));
   Reader in(source);
   IndexReader reader(Agreement::from(32, 0));
@@ -75,7 +82,9 @@ TEST_CASE("batch head: as recorded") {
   Reader in(source);
   const Result<BatchHead> head = read_batch_head(in);
   REQUIRE(head);
-  CHECK(*head == BatchHead{.stream_flags = kStreamRecurse | kStreamHardLinks | kStreamDirs, .version = 32, .compat = 0x1ff,
+  CHECK(*head == BatchHead{.stream_flags = kStreamRecurse | kStreamHardLinks | kStreamDirs,
+                           .version = 32,
+                           .compat = 0x1ff,
                            .seed = 12345});
   CHECK(written([&](Writer& out) { return write_batch_head(*head, out); }) == recorded);
   const Agreement agreed = batch_agreement(*head);
@@ -89,7 +98,10 @@ TEST_CASE("batch head: as recorded") {
 TEST_CASE("batch head: old versions have no compatibility flags and fewer options; foreign ones are refused") {
   const BatchHead old{.stream_flags = kStreamRecurse | kStreamDirs | kStreamAcls, .version = 28, .seed = 1};
   const std::string bytes = written([&](Writer& out) { return write_batch_head(old, out); });
-  CHECK(to_hex(as_bytes(bytes)) == "01000000" "1c000000" "01000000");
+  CHECK(to_hex(as_bytes(bytes)) ==
+        "01000000"
+        "1c000000"
+        "01000000");
   for (const char* bad : {"\x01\x00\x00\x00\x21\x00\x00\x00", "\x01\x00\x00\x00\x1a\x00\x00\x00"}) {
     MemorySource source(as_bytes(std::string_view(bad, 8)));
     Reader in(source);

@@ -21,8 +21,8 @@ TEST_CASE("daemon lines: a line ends with its line feed and nothing else") {
   CHECK(line_of("abc\r\ndef\n", 10).value() == "abc");
   CHECK(line_of("\n", 0).value().empty());
   CHECK(line_of("abc\n", 3).value() == "abc");
-  for (const std::string_view bad : {std::string_view("abcd\n"), std::string_view("abc"), std::string_view("a\0c\n", 4),
-                                     std::string_view("")}) {
+  for (const std::string_view bad :
+       {std::string_view("abcd\n"), std::string_view("abc"), std::string_view("a\0c\n", 4), std::string_view("")}) {
     const Result<std::string> line = line_of(bad, 3);
     REQUIRE_FALSE(line);
     CHECK(line.error().fault == Fault::kStartup);

@@ -26,7 +26,9 @@ Result<Item> read_back(std::string_view bytes, int version) {
 TEST_CASE("item: flags, basis and name in this order") {
   CHECK(written({.flags = kTransfer | kIsNew}, 32) == "00a0");
   CHECK(written({.flags = kTransfer | kBasisTypeFollows | kXnameFollows, .basis = kBasisFuzzy, .xname = "hard1"}, 29) ==
-        "0098" "83" "056861726431");
+        "0098"
+        "83"
+        "056861726431");
   CHECK(written({.flags = kReportTime | kMissingData | kDeleted | kMatched}, 32) == "0800");
 }
 
@@ -40,7 +42,8 @@ TEST_CASE("item: below version 29 nothing travels") {
 
 TEST_CASE("item: what was written is read back, name of 4095 bytes included") {
   for (const size_t length : {size_t{0}, size_t{1}, size_t{127}, size_t{128}, size_t{4095}}) {
-    const Item item{.flags = kLocalChange | kXnameFollows | kBasisTypeFollows, .basis = 7, .xname = std::string(length, 'x')};
+    const Item item{
+        .flags = kLocalChange | kXnameFollows | kBasisTypeFollows, .basis = 7, .xname = std::string(length, 'x')};
     MemorySink sink;
     Writer out(sink);
     REQUIRE(write_item(item, Agreement::from(31, 0), out));

@@ -42,8 +42,8 @@ struct Basis {
   }
 };
 
-std::vector<std::byte> write_files(const Agreement& agreed, const std::vector<std::vector<Part>>& files, const Basis& basis,
-                                   std::mt19937& random) {
+std::vector<std::byte> write_files(const Agreement& agreed, const std::vector<std::vector<Part>>& files,
+                                   const Basis& basis, std::mt19937& random) {
   MemorySink sink;
   Writer out(sink);
   const std::unique_ptr<TokenWriter> writer = make_token_writer(agreed);
@@ -128,7 +128,8 @@ TEST_CASE("tokens: files written by each method are read back, whatever the vers
           for (unsigned i = random() % 12; i > 0; --i) {
             if (random() % 3 == 0) {
               Part part;
-              part.literal = some_bytes(random, 1 + random() % (random() % 4 == 0 ? 200000 : 3000), static_cast<int>(random() % 3));
+              part.literal = some_bytes(random, 1 + random() % (random() % 4 == 0 ? 200000 : 3000),
+                                        static_cast<int>(random() % 3));
               parts.push_back(std::move(part));
             } else {
               block = random() % 2 == 0 ? static_cast<int32_t>(random() % 12) : (block + 1) % 12;
@@ -153,7 +154,11 @@ TEST_CASE("tokens: files written by each method are read back, whatever the vers
 }
 
 TEST_CASE("tokens: plain form") {
-  CHECK(wire(Compression::kNone, {0, 1, 6}) == "ffffffff" "feffffff" "f9ffffff" "00000000");
+  CHECK(wire(Compression::kNone, {0, 1, 6}) ==
+        "ffffffff"
+        "feffffff"
+        "f9ffffff"
+        "00000000");
   const Result<Token> highest = first_token(Compression::kNone, std::string_view("\x00\x00\x00\x80", 4));
   REQUIRE(highest);
   CHECK(std::get<MatchToken>(*highest).block == 2147483647);
@@ -172,15 +177,32 @@ TEST_CASE("tokens: a plain literal of any length is read in pieces") {
 TEST_CASE("tokens: runs of blocks are gathered, near ones relative") {
   const Compression method = Compression::kZlibx;
   CHECK(wire(method, {}) == "00");
-  CHECK(wire(method, {0}) == "80" "00");
-  CHECK(wire(method, {0, 1, 2}) == "c00200" "00");
-  CHECK(wire(method, {63}) == "bf" "00");
-  CHECK(wire(method, {64}) == "2040000000" "00");
-  CHECK(wire(method, {5, 5}) == "85" "80" "00");
-  CHECK(wire(method, {5, 6, 2, 3}) == "c50100" "21020000000100" "00");
+  CHECK(wire(method, {0}) ==
+        "80"
+        "00");
+  CHECK(wire(method, {0, 1, 2}) ==
+        "c00200"
+        "00");
+  CHECK(wire(method, {63}) ==
+        "bf"
+        "00");
+  CHECK(wire(method, {64}) ==
+        "2040000000"
+        "00");
+  CHECK(wire(method, {5, 5}) ==
+        "85"
+        "80"
+        "00");
+  CHECK(wire(method, {5, 6, 2, 3}) ==
+        "c50100"
+        "21020000000100"
+        "00");
   std::vector<int32_t> many(65537);
   for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i);
-  CHECK(wire(method, many) == "c0ffff" "81" "00");
+  CHECK(wire(method, many) ==
+        "c0ffff"
+        "81"
+        "00");
 }
 
 TEST_CASE("tokens: numbers that cannot be blocks are refused") {

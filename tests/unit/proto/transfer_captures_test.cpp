@@ -20,12 +20,12 @@ struct Row {
 };
 
 const Row kRows[] = {
-    {"t-delta", 2},      {"t-delta-pull", 2}, {"t-delta-p27", 2},  {"t-delta-p28", 2},   {"t-delta-p29", 2},
-    {"t-delta-p30", 2},  {"t-delta-p31", 2},  {"t-delta-zlib", 2}, {"t-delta-zlibx", 2}, {"t-delta-zstd", 2},
-    {"t-delta-lz4", 2},  {"t-big-zlib", 2},   {"t-big-zlibx", 2},  {"t-big-zstd", 2},    {"t-big-lz4", 2},
-    {"t-cc-md4", 2},     {"t-cc-md5", 2},     {"t-cc-none", 2},    {"t-cc-sha1", 2},     {"t-cc-xxh3", 2},
+    {"t-delta", 2},      {"t-delta-pull", 2}, {"t-delta-p27", 2},  {"t-delta-p28", 2},      {"t-delta-p29", 2},
+    {"t-delta-p30", 2},  {"t-delta-p31", 2},  {"t-delta-zlib", 2}, {"t-delta-zlibx", 2},    {"t-delta-zstd", 2},
+    {"t-delta-lz4", 2},  {"t-big-zlib", 2},   {"t-big-zlibx", 2},  {"t-big-zstd", 2},       {"t-big-lz4", 2},
+    {"t-cc-md4", 2},     {"t-cc-md5", 2},     {"t-cc-none", 2},    {"t-cc-sha1", 2},        {"t-cc-xxh3", 2},
     {"t-cc-xxh64", 2},   {"t-wholefile", 2},  {"t-inplace", 2},    {"t-inplace-backup", 2}, {"t-fuzzy", 2},
-    {"t-linkdest", 1},   {"t-partialdir", 2}, {"t-peer-2.6.9", 2}, {"t-peer-3.0.9", 2},  {"t-peer-3.1.3", 2},
+    {"t-linkdest", 1},   {"t-partialdir", 2}, {"t-peer-2.6.9", 2}, {"t-peer-3.0.9", 2},     {"t-peer-3.1.3", 2},
     {"t-peer-3.2.7", 2}, {"t-redo", 3},       {"t-redo-pull", 3},  {"t-redo-p27", 3},
 };
 
@@ -69,7 +69,8 @@ TEST_CASE("transfer captures: every method, digest and version rebuilds the file
         CHECK(request.head == answer.head);
         CHECK(request.item.flags == answer.item.flags);
         CHECK(request.item.basis == answer.item.basis);
-        const std::string old = (request.head.file_bytes() > 5000 ? big_basis : basis).substr(0, request.head.file_bytes());
+        const std::string old =
+            (request.head.file_bytes() > 5000 ? big_basis : basis).substr(0, request.head.file_bytes());
         if (!request.head.empty()) check_sums(request, old, session.agreed);
         if (sum_of(answer.content, session.agreed) == answer.file_sum) {
           CHECK((answer.content == std::string("hello world\nhello world\nhello world\n") ||

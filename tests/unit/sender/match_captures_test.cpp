@@ -18,8 +18,8 @@ struct Sent {
   MatchTotals totals;
 };
 
-Sent send_again(const Transfer& request, const Transfer& answer, const proto::Agreement& agreed, proto::TokenWriter& tokens,
-                bool inplace) {
+Sent send_again(const Transfer& request, const Transfer& answer, const proto::Agreement& agreed,
+                proto::TokenWriter& tokens, bool inplace) {
   const io::File file{io::Fd(memfd_create("match_captures_test", 0))};
   REQUIRE(file.write_at(as_bytes(answer.content), 0));
   io::MapFile map(file, answer.content.size(), io::MapFile::Access::kSequential);

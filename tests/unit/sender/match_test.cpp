@@ -127,13 +127,12 @@ struct Plain {
                std::equal(sum.begin(), sum.end(), digest.data.begin());
       };
       const auto readable = [&](int64_t block) {
-        return !inplace || static_cast<uint64_t>(block) * block_bytes >= offset || same_offset[static_cast<size_t>(block)];
+        return !inplace || static_cast<uint64_t>(block) * block_bytes >= offset ||
+               same_offset[static_cast<size_t>(block)];
       };
       const Digest digest = strong(window);
-      uint32_t places = 0;
       for (const int32_t candidate : chain->second) {
         if (!readable(candidate)) continue;
-        if (++places > kMaxChain) break;
         if (head.length_of(candidate) != k) continue;
         if (!like(candidate, digest)) {
           ++false_alarms;
@@ -209,8 +208,8 @@ Content edited(std::mt19937& random, const Content& basis, unsigned kinds) {
 
 void check_like_plain(const Content& source, const Content& basis, uint32_t block_bytes, int32_t digest_bytes) {
   for (const bool inplace : {false, true}) {
-    INFO("source " << source.size() << " basis " << basis.size() << " block " << block_bytes << " digest " << digest_bytes
-                   << " inplace " << inplace);
+    INFO("source " << source.size() << " basis " << basis.size() << " block " << block_bytes << " digest "
+                   << digest_bytes << " inplace " << inplace);
     const proto::BlockSums sums = sums_of(basis, block_bytes, digest_bytes);
     const Plain plain(source, sums, inplace);
     const BlockIndex index(sums);
@@ -348,7 +347,8 @@ TEST_CASE("match: a source that became shorter is filled up with zeros and diges
     CHECK(totals->damage.sys == 0);
     CHECK(tokens.rebuilt.size() == source.size());
     CHECK(std::equal(source.begin(), source.begin() + 290000, tokens.rebuilt.begin()));
-    CHECK(std::all_of(tokens.rebuilt.begin() + 300000, tokens.rebuilt.end(), [](std::byte b) { return b == std::byte{0}; }));
+    CHECK(std::all_of(tokens.rebuilt.begin() + 300000, tokens.rebuilt.end(),
+                      [](std::byte b) { return b == std::byte{0}; }));
     CHECK(totals->file_sum == Digest{.data = {}, .size = 16});
   }
 }
