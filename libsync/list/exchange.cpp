@@ -112,7 +112,7 @@ void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
     hierarchy_length_ = -1;
 }
 
-Status ListReceiver::take(Segment& segment, const DirNode* parent) {
+Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission admission) {
   const Options& o = terms_.options;
   const bool inside_check = parent != nullptr;
   if (inside_check) {
@@ -134,15 +134,20 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent) {
   if (!wire_.user_name.empty()) ids_.map_user(wire_.uid, wire_.user_name);
   if (!wire_.group_name.empty()) ids_.map_group(wire_.gid, wire_.group_name);
   if (entry.is_dir()) {
+    const bool parent_only = admission == Admission::kParentOnly;
     if (terms_.agreed.compact_numbers) {
-      if (wire_.top_dir && wire_.no_content) entry.set(kImpliedDir);
+      if (parent_only || (wire_.top_dir && wire_.no_content)) entry.set(kImpliedDir);
       else if (!wire_.no_content) {
         entry.set(kContentDir);
         if (wire_.top_dir) entry.set(kTopDir);
       }
     } else {
-      if (wire_.top_dir) entry.set(kTopDir);
-      derive_content_marks(entry, wire_.shared_prefix);
+      if (wire_.top_dir && parent_only) {
+        entry.set(kImpliedDir);
+      } else {
+        if (wire_.top_dir) entry.set(kTopDir);
+        derive_content_marks(entry, wire_.shared_prefix);
+      }
     }
   }
   if (!wire_.target.empty()) segment.extras_of(entry).target = segment.store(wire_.target);
@@ -206,8 +211,9 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
       if (end->io_error != 0 && !terms_.options.ignore_errors) terms_.reporter.state().io_error |= end->io_error & 7;
       break;
     }
-    TRY(take(*segment, parent));
-    if (admit_) TRY(admit_(wire_.name, segment->added(segment->count() - 1).is_dir()));
+    Admission admission = Admission::kWhole;
+    if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
+    TRY(take(*segment, parent, admission));
   }
   terms_.totals.list_bytes += static_cast<int64_t>(in_->position() - start);
   return segment;

@@ -40,8 +40,10 @@ class ListSender {
   int first_io_error_ = 0;
 };
 
-// Says whether a name may be in the list at all; an error ends the session.
-using AdmitEntry = std::function<Status(std::string_view path, bool is_dir)>;
+// Says whether a name may be in the list at all; an error ends the session. A directory that is only a parent of what
+// was asked for never counts as one whose content is complete, whatever the sender says: nothing in it may be deleted.
+enum class Admission : uint8_t { kWhole, kParentOnly };
+using AdmitEntry = std::function<Result<Admission>(std::string_view path, bool is_dir)>;
 
 // Reads segments, maps ids, applies --chmod, cleans duplicates, groups hard links. One thread's own.
 class ListReceiver {
@@ -58,7 +60,7 @@ class ListReceiver {
 
  private:
   Result<std::shared_ptr<Segment>> read(DirNode* parent);
-  Status take(Segment& segment, const DirNode* parent);
+  Status take(Segment& segment, const DirNode* parent, Admission admission);
   Status finish(Segment& segment);
   void derive_content_marks(Entry& entry, uint8_t shared);
   void prune_empty(Segment& segment);

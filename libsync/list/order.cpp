@@ -58,7 +58,13 @@ int compare_bytes(const PathBytes& a, const PathBytes& b, bool by_components) {
 
 int compare_paths(std::string_view a, bool a_is_dir, std::string_view b, bool b_is_dir, Order order) {
   const bool by_components = order == Order::kComponents;
-  return compare_bytes(PathBytes({}, a, a_is_dir, by_components), PathBytes({}, b, b_is_dir, by_components), by_components);
+  // A slash at the very front belongs to the directory part, alone.
+  const auto bytes_of = [&](std::string_view path, bool is_dir) {
+    const size_t slash = path.rfind('/');
+    if (slash == std::string_view::npos || path.size() == 1) return PathBytes({}, path, is_dir, by_components);
+    return PathBytes(path.substr(0, slash == 0 ? 1 : slash), path.substr(slash + 1), is_dir, by_components);
+  };
+  return compare_bytes(bytes_of(a, a_is_dir), bytes_of(b, b_is_dir), by_components);
 }
 
 int compare_entries(const Entry& a, const Entry& b, Order order) {

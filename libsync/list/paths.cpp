@@ -77,40 +77,30 @@ bool has_dotdot(std::string_view path) {
 bool symlink_is_unsafe(std::string_view target, std::string_view path) {
   if (target.empty() || target[0] == '/') return true;
   // Only a run of ".." at the very start may climb; one further inside could cross another symlink.
-  size_t start = 0;
-  while (target.substr(start).starts_with("../"))
-    start += 3;
-  if (target.find("/../", start > 0 ? start - 1 : 0) != std::string_view::npos) {
-    const size_t at = target.find("/../", start > 0 ? start - 1 : 0);
-    if (at + 1 >= start) return true;
-  }
-  if (target.size() > 3 && target.ends_with("/..")) {
-    // The run at the start may be all there is ("../..").
-    if (target.size() > start + 2 || start == 0) return true;
-    return true;
-  }
+  std::string_view inner = target;
+  while (inner.starts_with("../")) inner.remove_prefix(std::min(inner.find_first_not_of('/', 2), inner.size()));
+  if (inner.find("/../") != std::string_view::npos) return true;
+  if (target.size() > 3 && target.ends_with("/..")) return true;
+
+  // How deep the link lies is how far it may climb. A path that climbs itself starts anew.
   int depth = 0;
-  for (size_t i = 0; i < path.size();) {
-    while (i < path.size() && path[i] == '/') ++i;
-    const size_t end = path.find('/', i);
-    if (end == std::string_view::npos) break;  // the link's own name does not count
-    const std::string_view part = path.substr(i, end - i);
-    if (part == "..") depth = 0;
-    else if (!part.empty() && part != ".") ++depth;
-    i = end + 1;
-  }
-  for (size_t i = 0; i < target.size();) {
-    while (i < target.size() && target[i] == '/') ++i;
-    const size_t end = std::min(target.find('/', i), target.size());
-    const std::string_view part = target.substr(i, end - i);
-    if (part == "..") {
-      if (--depth < 0) return true;
-    } else if (!part.empty() && part != ".") {
-      ++depth;
+  const auto each_dir = [](std::string_view text, const auto& step) {
+    for (size_t slash = text.find('/'); slash != std::string_view::npos; slash = text.find('/')) {
+      step(text.substr(0, slash));
+      text.remove_prefix(std::min(text.find_first_not_of('/', slash), text.size()));
     }
-    i = end + 1;
-  }
-  return false;
+    return text;
+  };
+  each_dir(path, [&](std::string_view part) {
+    if (part == "..") depth = 0;
+    else if (part != ".") ++depth;
+  });
+  bool out = false;
+  const std::string_view last = each_dir(target, [&](std::string_view part) {
+    if (part == "..") out |= --depth < 0;
+    else if (part != ".") ++depth;
+  });
+  return out || (last == ".." && depth < 1);
 }
 
 std::string_view dir_of_path(std::string_view path) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "libproto/filters_wire.h"
+#include "libsync/list/admit.h"
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
@@ -46,18 +47,36 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());
-    if (!options.files_from.empty() && !options.files_from_far) {
-      const auto text = read_operator_file(options.files_from, options);
+    const auto requested = std::make_shared<RequestedNames>(options);
+    std::function<Status()> forward;
+    std::string names;
+    if (options.files_from.empty()) {
+      for (const std::string_view source : journey.sources) {
+        // Behind a daemon's module name starts what is listed; the module alone is all of it.
+        const size_t path = !journey.daemon ? 0 : source.find('/') == std::string_view::npos ? source.size() : source.find('/') + 1;
+        requested->add(source.substr(path));
+      }
+    } else if (!options.files_from_far) {
+      auto text = read_operator_file(options.files_from, options);
       if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
-      // The list may be long: the far side starts to answer while names still go out, so they need a thread of their own.
-      const bool bare = agreed.client_frames && !agreed.files_from_framed;
-      if (bare) TRY(channel.mux.disable());
-      MemorySource source(as_bytes(*text));
-      TRY(forward_names(source, options.from0, channel.out));
-      TRY(channel.out.flush());
-      if (bare) channel.mux.enable();
+      names = *std::move(text);
+      // Once over for ourselves: no name may come back before we know that it was asked for.
+      CountingSink nowhere;
+      Writer unheard(nowhere);
+      MemorySource list(as_bytes(names));
+      TRY(forward_names(list, options.from0, unheard, [&](std::string_view name) { requested->add(sanitized_name(name, true)); }));
+      forward = [&]() -> Status {
+        const bool bare = agreed.client_frames && !agreed.files_from_framed;
+        if (bare) TRY(channel.mux.disable());
+        MemorySource source(as_bytes(names));
+        TRY(forward_names(source, options.from0, channel.out));
+        TRY(channel.out.flush());
+        if (bare) channel.mux.enable();
+        return {};
+      };
     }
-    const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination, {}, [&] {
+    const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination,
+                                                          admission(options, filters, requested), forward, [&] {
       far->bring_down(connection);
     }));
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);

@@ -9,7 +9,7 @@ namespace ocsync::sync {
 
 Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
                                            const std::optional<std::string>& destination, AdmitEntry admit,
-                                           const std::function<void()>& bring_down) {
+                                           const std::function<Status()>& forward, const std::function<void()>& bring_down) {
   ReceivingResult result;
   Channel& channel = connection.channel;
   const Options& o = terms.options;
@@ -19,7 +19,13 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
 
   ListLines lines(terms, false);
-  std::shared_ptr<Segment> first = TRY(lists.first());
+  std::shared_ptr<Segment> first;
+  const auto read_first = [&]() -> Status {
+    first = TRY(lists.first());
+    return {};
+  };
+  if (forward) TRY(run_together({forward, read_first}, bring_down));
+  else TRY(read_first());
   lines.done();
   std::shared_ptr<Segment> second;
   bool list_complete = !terms.agreed.incremental;

@@ -13,10 +13,11 @@ struct ReceivingResult {
   std::optional<proto::Statistics> statistics;      // a client's: what the far side counted
 };
 
-// `destination`: the operand, unset when only listing. `admit` may be empty. `during_list` is called once before the
-// first list is read (forwarding of names starts there). `bring_down` makes blocked reads and writes return.
+// `destination`: the operand, unset when only listing. `admit` may be empty. `forward` (may be empty) writes the names of
+// --files-from; the far side answers while it reads them, so it runs on a thread of its own until the first list is here.
+// `bring_down` makes blocked reads and writes return.
 Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
                                            const std::optional<std::string>& destination, AdmitEntry admit,
-                                           const std::function<void()>& bring_down);
+                                           const std::function<Status()>& forward, const std::function<void()>& bring_down);
 
 }  // namespace ocsync::sync

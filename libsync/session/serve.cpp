@@ -69,18 +69,22 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     filters = TRY(FilterRules::from_wire(rules, options, agreed));
     TRY(filters.add_server_rules(options, agreed));
   }
+  std::function<Status()> forward;
   if (!options.files_from.empty()) {
-    const auto text = read_operator_file(options.files_from, options);
-    if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
-    if (!agreed.files_from_framed) TRY(channel.mux.disable());
-    MemorySource source(as_bytes(*text));
-    TRY(forward_names(source, options.from0, channel.out));
-    TRY(channel.out.flush());
-    if (!agreed.files_from_framed) channel.mux.enable();
+    forward = [&]() -> Status {
+      const auto text = read_operator_file(options.files_from, options);
+      if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
+      if (!agreed.files_from_framed) TRY(channel.mux.disable());
+      MemorySource source(as_bytes(*text));
+      TRY(forward_names(source, options.from0, channel.out));
+      TRY(channel.out.flush());
+      if (!agreed.files_from_framed) channel.mux.enable();
+      return {};
+    };
   }
   std::optional<std::string> destination;
   if (!operands.empty()) destination = operands[0];
-  TRY(run_receiving_side(terms, connection, filters, destination, {}, bring_down));
+  TRY(run_receiving_side(terms, connection, filters, destination, {}, forward, bring_down));
   return {};
 }
 
