@@ -33,12 +33,16 @@ class Unavailable(Exception):
     pass
 
 
-def program_version(path):
+def first_line(path):
     try:
-        out = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout.decode(errors="replace")
+        out = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.match(r"\S+\s+version (\S+)\s+protocol version (\d+)", out)
+        return ""
+    return out.decode(errors="replace").partition("\n")[0]
+
+
+def program_version(path):
+    match = re.match(r"\S+\s+version (\S+)\s+protocol version (\d+)", first_line(path))
     return match.group(1) if match else None
 
 
