@@ -1,4 +1,5 @@
 """What the interop journeys share: the laboratory with its programs and folders, and the register of journeys."""
+import filecmp
 import itertools
 import os
 import sys
@@ -39,7 +40,7 @@ class Lab:
 
     def ours_is_rsync(self):
         """Whether the journeys are checking themselves."""
-        return running.first_line(self.programs[OURS]).startswith("rsync ")
+        return filecmp.cmp(self.programs[OURS], self.programs[NEW], shallow=False)
 
     def pairs(self):
         """Every pairing with ocsync at one end at least, as far as the programs are here."""
