@@ -266,10 +266,18 @@ void Generator::say_skip(Spot& spot, const Decision& decision) {
   }
 }
 
+// -vv without itemizing names what is right already.
+void Generator::say_unchanged(const Spot& spot, bool updated) {
+  const Options& o = terms_.options;
+  if (o.itemize > 0 || o.far_wants_item) return;
+  terms_.reporter.info_line_if(Info::kName, 2, updated ? spot.path : spot.path + " is uptodate");
+}
+
 // Right as it is: only attributes may need work.
 Status Generator::keep(Spot& spot) {
+  const bool updated = apply(spot, spot.here, false);
+  say_unchanged(spot, updated);
   TRY(report(spot, spot.here, 0));
-  apply(spot, spot.here, false);
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
 }
@@ -698,6 +706,7 @@ Result<bool> Generator::link_to(Spot& spot, const std::string& leader) {
   }
   if (spot.here && old && spot.here->dev == old->dev && spot.here->ino == old->ino) {
     TRY(report(spot, spot.here, proto::kLocalChange | proto::kXnameFollows, ""));
+    say_unchanged(spot, false);
     return true;
   }
   std::optional<io::FileInfo> compared = spot.here;
@@ -788,6 +797,7 @@ Status Generator::on_event(Event event) {
   switch (event.what) {
     case Event::What::kSegment:
       entries_ += event.segment->count();
+      if (terms_.options.hard_links > 0) links_.arrived(event.segment);
       upcoming_.push_back(std::move(event.segment));
       return {};
     case Event::What::kListEof: list_complete_ = true; return {};
@@ -859,6 +869,14 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const bool fix_mode = !terms_.may_chown && !(entry.mode & S_IWUSR);
   const bool fix_time = o.times && !o.omit_dir_times && touched_.contains(path == "." ? std::string() : path);
   if (!fix_mode && !fix_time && !(retouch_perms_ && !terms_.may_chown && (entry.mode & S_IRWXU) != S_IRWXU)) return {};
+  if (o.keep_dirlinks && path != ".") {
+    // What -K went through is somebody else's directory: its attributes are left alone.
+    const auto parent = destination_.dir(dir_of_path(path));
+    const std::string name(leaf_of_path(path));
+    const auto leaf = io::Leaf::check(name);
+    const auto info = parent && leaf ? (*parent)->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
+    if (!info || info->is_symlink()) return {};
+  }
   const auto dir = destination_.dir(path == "." ? std::string_view() : std::string_view(path));
   if (!dir) return {};
   if (fix_time) {

@@ -38,6 +38,7 @@ class Generator {
   Status handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead);
   void say_skip(Spot& spot, const Decision& decision);
   Status keep(Spot& spot);
+  void say_unchanged(const Spot& spot, bool updated);
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {});
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.

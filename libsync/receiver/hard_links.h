@@ -28,6 +28,17 @@ class HardLinks {
     int basis_dir = -1;           // dry run: the leader is a match in this basis directory
     std::vector<Member> waiting;  // each counts as in progress in its segment
   };
+  // A list that came later may continue groups: their members so far are not the last any more.
+  void arrived(const std::shared_ptr<Segment>& segment) {
+    for (int32_t i = 0; i < segment->count(); ++i) {
+      Entry& entry = segment->sorted(i);
+      if (!entry.active() || !entry.has(kLinked) || !entry.has(kLinkLast)) continue;
+      Member& last = last_[entry.extras->link_key];
+      if (const auto alive = last_segment_[entry.extras->link_key].lock(); alive && alive != segment && last.entry) last.entry->unset(kLinkLast);
+      last.entry = &entry;
+      last_segment_[entry.extras->link_key] = segment;
+    }
+  }
   Group& group_of(const Entry& entry) { return groups_[entry.extras->link_key]; }
   void wait(Group& group, Member member) {
     ++member.segment->in_progress;
@@ -42,6 +53,8 @@ class HardLinks {
 
  private:
   std::unordered_map<int64_t, Group> groups_;
+  std::unordered_map<int64_t, Member> last_;  // entry only; alive while last_segment_ is
+  std::unordered_map<int64_t, std::weak_ptr<Segment>> last_segment_;
 };
 
 }  // namespace ocsync::sync

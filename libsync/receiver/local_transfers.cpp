@@ -17,23 +17,35 @@ constexpr int64_t kLargeFile = 8 << 20;
 
 LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
     : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination),
-      placer_(terms, destination, backups_, Role::kReceiver),
-      holds_(terms.delete_mode == DeleteMode::kDuring || terms.delete_mode == DeleteMode::kBefore) {}
+      placer_(terms, destination, backups_, Role::kReceiver) {}
 
-void LocalTransfers::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest) {
-  const std::string path = entry.path();
-  const std::string full = sources_.full_path(entry);
-  ItemFacts facts = facts_of(entry, path, full, item);
-  facts.data_bytes = data_bytes;
+void LocalTransfers::show(const Held& line, Moment moment) {
+  const std::string path = line.entry->path();
+  const std::string full = sources_.full_path(*line.entry);
+  ItemFacts facts = facts_of(*line.entry, path, full, line.item);
+  facts.data_bytes = line.data_bytes;
   facts.we_send = true;
   facts.local_run = true;
-  if (digest.size > 0) facts.digest = digest;
-  terms_.reporter.item(facts);
+  if (line.digest.size > 0) facts.digest = line.digest;
+  if (moment == Moment::kOnly) {
+    terms_.reporter.item(facts);
+    return;
+  }
+  if (moment != Moment::kDone) terms_.reporter.transfer_starts(facts);
+  if (moment != Moment::kStart) terms_.reporter.transfer_done(facts);
 }
 
 Status LocalTransfers::flush() {
-  for (const Held& line : held_) show(*line.entry, line.item, 0, {});
+  for (const Held& line : held_) show(line, line.transferred ? Moment::kBoth : Moment::kOnly);
   held_.clear();
+  return {};
+}
+
+Status LocalTransfers::hold(Held line) {
+  const int64_t now = monotonic_ms();
+  if (held_.empty()) held_since_ms_ = now;
+  held_.push_back(std::move(line));
+  if (held_.size() >= kHeldLines || now - held_since_ms_ > kHeldMs) return flush();
   return {};
 }
 
@@ -41,15 +53,7 @@ Status LocalTransfers::report(int32_t, const std::shared_ptr<Segment>& segment, 
   terms_.totals.total_received += 4;
   terms_.totals.total_sent += 4;
   if (item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
-  if (!holds_) {
-    show(entry, item, 0, {});
-    return {};
-  }
-  const int64_t now = monotonic_ms();
-  if (held_.empty()) held_since_ms_ = now;
-  held_.push_back(Held{segment, &entry, item});
-  if (held_.size() >= kHeldLines || now - held_since_ms_ > kHeldMs) return flush();
-  return {};
+  return hold(Held{.segment = segment, .entry = &entry, .item = item});
 }
 
 Status LocalTransfers::request(Request request) {
@@ -59,13 +63,7 @@ Status LocalTransfers::request(Request request) {
   terms_.totals.transferred_size += entry.size;
   terms_.totals.total_received += 19;
   terms_.totals.total_sent += 35;
-  if (terms_.options.dry_run) {
-    if (!holds_) {
-      show(entry, request.item, 0, {});
-      return {};
-    }
-    return report(request.ndx, request.segment, entry, proto::Item{.flags = request.item.flags & ~uint32_t{proto::kIsNew} , .basis = request.item.basis, .xname = {}});
-  }
+  if (terms_.options.dry_run) return hold(Held{.segment = request.segment, .entry = &entry, .item = request.item});
   return copy(request);
 }
 
@@ -87,16 +85,12 @@ Status LocalTransfers::copy(Request& request) {
   auto output = placer_.open(request);
   if (!output) return answer(Event::What::kFailed, request.ndx);
 
-  const bool before = terms_.reporter.item_before_transfer();
-  if (before) {
-    const int64_t now = monotonic_ms();
-    if (holds_ && entry.size < kLargeFile && !terms_.progress->enabled() && (held_.empty() || now - held_since_ms_ <= kHeldMs)) {
-      if (held_.empty()) held_since_ms_ = now;
-      held_.push_back(Held{request.segment, &entry, request.item});
-    } else {
-      TRY(flush());
-      show(entry, request.item, 0, {});
-    }
+  // A line is held only while nobody would wait for it.
+  Held shown{.segment = request.segment, .entry = &entry, .item = request.item, .transferred = true};
+  const bool at_once = entry.size >= kLargeFile || terms_.progress->enabled();
+  if (at_once) {
+    TRY(flush());
+    show(shown, Moment::kStart);
   }
   Progress::File line;
   if (terms_.progress) line = terms_.progress->begin_file(request.segment->first_position + (request.ndx - request.segment->first_ndx()), entry.size);
@@ -122,11 +116,10 @@ Status LocalTransfers::copy(Request& request) {
   terms_.totals.total_sent += static_cast<int64_t>(copied->bytes);
   line.advance(static_cast<int64_t>(copied->bytes));
   line.end();
-  if (!before) {
-    Digest digest;
-    if (o.checksum && entry.extras) digest = entry.extras->checksum;
-    show(entry, request.item, copied->bytes, digest);
-  }
+  shown.data_bytes = copied->bytes;
+  if (o.checksum && entry.extras) shown.digest = entry.extras->checksum;
+  if (at_once) show(shown, Moment::kDone);
+  else TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(*output), request, true);
   if (placed == Placed::kFailed) return answer(Event::What::kFailed, request.ndx);
   if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);

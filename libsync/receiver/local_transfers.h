@@ -1,7 +1,7 @@
 // The port to ourselves: files are copied from source to destination on this machine, without wire, sums or tokens.
 //
 // The generator's thread's own. Every request is answered before request() returns; lines of output are held back
-// shortly where rsync would show deletions first (its requests wait in a buffer that deletions overtake).
+// shortly, because rsync's do wait in a buffer, and what the generator says meanwhile (deletions, skips) overtakes them.
 #pragma once
 
 #include <deque>
@@ -28,8 +28,13 @@ class LocalTransfers final : public Transfers {
     std::shared_ptr<Segment> segment;
     const Entry* entry;
     proto::Item item;
+    bool transferred = false;
+    uint64_t data_bytes = 0;
+    Digest digest;
   };
-  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
+  enum class Moment : uint8_t { kOnly, kStart, kDone, kBoth };  // of a transfer, or no transfer at all
+  void show(const Held& line, Moment moment);
+  Status hold(Held line);
   Status copy(Request& request);
   Status answer(Event::What what, int32_t ndx) { return events_.push(Event{.what = what, .ndx = ndx}); }
 
@@ -41,7 +46,6 @@ class LocalTransfers final : public Transfers {
   Placer placer_;
   std::deque<Held> held_;
   int64_t held_since_ms_ = 0;
-  bool holds_;
   int phases_ = 0;
 };
 

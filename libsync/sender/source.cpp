@@ -44,7 +44,10 @@ Result<io::File> SourceView::open(const Entry& entry) {
 }
 
 std::string SourceView::full_path(const Entry& entry) const {
-  return clean_path(join_path(scanner_.root(Scanner::root_of(entry)).typed, entry.path()));
+  const std::string& typed = scanner_.root(Scanner::root_of(entry)).typed;
+  const std::string path = entry.path();
+  if (typed.empty() || path.starts_with("/")) return path;
+  return typed + (typed.ends_with("/") ? "" : "/") + path;
 }
 
 std::string SourceView::shown(const Entry& entry) const { return scanner_.shown(Scanner::root_of(entry), entry.path()); }

@@ -6,6 +6,7 @@
 namespace ocsync::sync {
 
 int Ending::close(int code) {
+  if (totals_) reporter_.log_closing(code, we_send_, *totals_);
   if (code != 0) reporter_.exit_line(code, role_, "main.cpp(1)");
   reporter_.flush();
   return code;

@@ -8,6 +8,8 @@
 
 namespace ocsync::sync {
 
+struct Totals;
+
 class Ending {
  public:
   Ending(Reporter& reporter, Role role) : reporter_(reporter), role_(role) {}
@@ -17,11 +19,18 @@ class Ending {
   int of(const Error& error, int child = 0);
   // The same for a run that came to its end; the code may still tell of partial success.
   int of_success(int child = 0);
+  // What the log's closing line tells; unset before there is anything to tell.
+  void tell(const Totals& totals, bool we_send) {
+    totals_ = &totals;
+    we_send_ = we_send;
+  }
 
  private:
   int close(int code);
   Reporter& reporter_;
   Role role_;
+  const Totals* totals_ = nullptr;
+  bool we_send_ = false;
 };
 
 }  // namespace ocsync::sync

@@ -1,5 +1,6 @@
 #include "libsync/session/local.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -91,7 +92,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   ListLines lines(terms, true);
   std::shared_ptr<Segment> first = TRY(scanner.first(names));
   terms.totals.list_build_ms = 1;
-  lines.done();
+  lines.done(scanner.entries());
   MemorySource nothing{Bytes()};
   Reader no_reader(nothing, 16);
   const auto ids = system_names();
@@ -213,7 +214,9 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
   Ending ending(reporter, Role::kClient);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
+  ending.tell(totals, true);
   Progress progress(reporter, options, totals);
+  bool parts_say_matches = false;
   Role blame = Role::kSender;  // whose trouble a failure is
   const auto run = [&]() -> Status {
     const proto::Agreement agreed = TRY(agree_with_ourselves(options));
@@ -222,7 +225,10 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
-    if (!terms.whole_file || !options.iconv.empty()) return copy_by_delta(options, journey, reporter, totals, progress, stop);
+    if (!terms.whole_file || !options.iconv.empty()) {
+      parts_say_matches = true;
+      return copy_by_delta(options, journey, reporter, totals, progress, stop);
+    }
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
     const SourceNames sources = TRY(local_source_names(options, journey.sources));
     return copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame);
@@ -232,6 +238,8 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
   reporter.close_line();
   ending.speak_as(blame);
   if (!status) return ending.of(status.error());
+  // Only our sending half would say it; there was nothing to match.
+  if (!parts_say_matches) reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches=0  hash_hits=0  false_alarms=0 data={}", totals.literal_bytes.load()));
   reporter.totals(totals, std::min(options.protocol, proto::kNewestVersion));
   ending.speak_as(Role::kSender);
   return ending.of_success();

@@ -135,14 +135,19 @@ ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms) {
       reporter.client_text(sending ? "sending incremental file list\n" : "receiving incremental file list\n");
     return;
   }
-  if (terms.options.verbosity.shows(Info::kFlist)) {
+  if (terms.options.verbosity.shows(Info::kFlist) && terms.options.dirs) {
     reporter.open_line(sending ? "building file list ... " : "receiving file list ... ");
     open_ = true;
   }
 }
 
-void ListLines::done() {
-  if (open_) terms_.reporter.complete_line("done");
+void ListLines::done(int64_t entries) {
+  if (open_) {
+    if (terms_.options.verbosity.shows(Info::kFlist, 2))
+      terms_.reporter.info_line(fmt::format("{} file{}to consider", entries, entries == 1 ? " " : "s "));
+    else
+      terms_.reporter.complete_line("done");
+  }
   open_ = false;
 }
 

@@ -61,7 +61,7 @@ class KeepAlive {
 class ListLines {
  public:
   ListLines(const Terms& terms, bool sending);
-  void done();
+  void done(int64_t entries);
 
  private:
   const Terms& terms_;

@@ -18,6 +18,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   Ending ending(reporter, Role::kReceiverStart);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
+  ending.tell(totals, false);
   Progress progress(reporter, options, totals);
   auto far = FarSide::reach(options, journey, false, reporter, stop);
   if (!far) return ending.of(far.error());

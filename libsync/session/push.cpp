@@ -52,6 +52,7 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   Ending ending(reporter, Role::kSender);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
+  ending.tell(totals, true);
   Progress progress(reporter, options, totals);
   auto far = FarSide::reach(options, journey, true, reporter, stop);
   if (!far) return ending.of(far.error());

@@ -26,7 +26,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   };
   if (forward) TRY(run_together({forward, read_first}, bring_down));
   else TRY(read_first());
-  lines.done();
+  lines.done(first->count());
   std::shared_ptr<Segment> second;
   bool list_complete = !terms.agreed.incremental;
   if (terms.agreed.incremental && first->count() == 1) {

@@ -14,7 +14,7 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   ListLines lines(terms, true);
   KeepAlive keep_alive(channel.mux, terms.options.timeout_s);
   const bool goes_on = TRY(sender.send_first(names));
-  lines.done();
+  lines.done(scanner.entries());
   if (!goes_on) return false;
   connection.on_message = [&](const proto::Message& message) { return sender.on_message(message); };
   TRY(run_together({[&] { return sender.read_requests(); }, [&] { return sender.answer_requests(); }}, bring_down));
