@@ -208,7 +208,10 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
   for (;;) {
     const auto end = TRY(decoder_.decode(*in_, wire_, segment->first_ndx(), segment->count(), leader));
     if (end) {
-      if (end->io_error != 0 && !terms_.options.ignore_errors) terms_.reporter.state().io_error |= end->io_error & 7;
+      if (end->io_error != 0 && !terms_.options.ignore_errors) {
+        terms_.reporter.state().io_error |= end->io_error & 7;
+        segment->io_error = end->io_error & 7;
+      }
       break;
     }
     Admission admission = Admission::kWhole;
@@ -222,7 +225,18 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
 Status ListReceiver::adopt(Segment& segment) {
   for (int32_t i = 0; i < segment.count(); ++i)
     if (segment.added(i).has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
-  return finish(segment);
+  TRY(finish(segment));
+  // The scanner numbered the directories before ids were mapped and duplicates cleared.
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    const Entry& entry = segment.added(i);
+    if (!entry.is_dir() || segment.dirs.empty()) continue;
+    DirNode& node = *segment.dirs[entry.dir_index - static_cast<uint32_t>(segment.first_dir)];
+    node.entry.uid = entry.uid;
+    node.entry.gid = entry.gid;
+    node.entry.mode = entry.mode;
+    node.entry.marks = entry.marks;
+  }
+  return {};
 }
 
 // What every list gets once it is complete: ids mapped, duplicates cleaned, hard-link groups marked.
@@ -294,7 +308,10 @@ Result<std::shared_ptr<Segment>> ListReceiver::first() {
   }
   if (terms_.agreed.io_error_after_list) {
     const int bits = TRY(in_->i32());
-    if (!o.ignore_errors) terms_.reporter.state().io_error |= bits & 7;
+    if (!o.ignore_errors) {
+      terms_.reporter.state().io_error |= bits & 7;
+      segment->io_error |= bits & 7;
+    }
   }
   TRY(finish(*segment));
   if (terms_.agreed.incremental && segment->count() > 0 && segment->sorted(0).is_root() && segment->sorted(0).is_dir())

@@ -479,6 +479,7 @@ void Scanner::finish(Segment& segment) {
   segment.seal(terms_.order(), converted);
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
   segment.first_position = total_;
+  segment.io_error = terms_.reporter.state().io_error;
   total_ += segment.count();
   if (!terms_.agreed.incremental) return;
   // Positions survive sealing: entries stay where they were added.

@@ -58,6 +58,7 @@ class Segment {
   bool transmit_indexes() const { return transmit_indexes_; }
   uint64_t memory() const { return arena_.bytes() + entries_.capacity() * (sizeof(Entry) + sizeof(uint32_t)); }
 
+  int io_error = 0;            // the sending side's error bits when this list was complete
   int64_t first_position = 0;  // entries in the lists before this one
 
   // Work of the receiving side on this segment; owned by the generator.

@@ -96,7 +96,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   out.follow_inside_ = true;
   std::string path = wanted.path.empty() ? "." : wanted.path;
   const bool trailing_slash = path.back() == '/';
-  const bool announces = options.verbosity.shows(Info::kName) || options.itemize > 0;
+  const bool announces = options.verbosity.shows(Info::kName) || options.itemize > 0 || options.far_wants_item;
   struct stat st{};
   int exists = ::stat(path.c_str(), &st);
   int stat_errno = errno;

@@ -20,6 +20,8 @@ using proto::Item;
 
 // Hard links across lists are judged better with some of the list known.
 constexpr int64_t kLinkLookAhead = 500;
+// Answers of a local run that may wait.
+constexpr size_t kLateAnswers = 512;
 
 struct Generator::Spot {
   std::shared_ptr<Segment> segment;
@@ -825,20 +827,21 @@ Status Generator::on_event(Event event) {
   return {};
 }
 
-Status Generator::take_events(bool wait) {
-  if (wait) {
-    TRY(transfers_.flush());
-    while (!closed_ && !closed_normally_) {
-      auto event = events_.pop_for(std::chrono::milliseconds(500));
-      TRY(terms_.stop.check());
-      if (!event) {
-        if (events_.closed()) return fail(Fault::kClosed, "the reading role has ended");
-        continue;
-      }
-      TRY(on_event(std::move(*event)));
-      break;
-    }
+// Waits for one event.
+Status Generator::take_one_event() {
+  if (auto event = events_.try_pop()) return on_event(std::move(*event));
+  TRY(transfers_.flush());
+  while (!closed_ && !closed_normally_) {
+    auto event = events_.pop_for(std::chrono::milliseconds(500));
+    TRY(terms_.stop.check());
+    if (event) return on_event(std::move(*event));
+    if (events_.closed()) return fail(Fault::kClosed, "the reading role has ended");
   }
+  return {};
+}
+
+Status Generator::take_events(bool wait) {
+  if (wait) TRY(take_one_event());
   while (auto event = events_.try_pop()) TRY(on_event(std::move(*event)));
   if (closed_) return fail(*closed_);
   return {};
@@ -909,6 +912,7 @@ Status Generator::release_finished() {
 Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   current_ = segment;
   segments_.push_back(segment);
+  remover_.note_io_error(segment->io_error);
   TRY(release_finished());
   const bool during = terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay;
   if (terms_.agreed.incremental && segment->parent) {
@@ -925,7 +929,8 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
     Entry& entry = segment->sorted(i);
     if (!entry.active()) continue;
     TRY(handle(segment, entry, segment->ndx_of_sorted(i), !terms_.agreed.incremental || !entry.is_dir(), Attempt::kFirst));
-    if (!events_.empty()) TRY(take_events(false));
+    // Answers of our own hands are there at once; rsync's generator would not have them yet, and its lines tell.
+    if (!events_.empty() && (!terms_.local || events_.size() > kLateAnswers)) TRY(take_events(false));
     if (terms_.stop.requested()) return terms_.stop.check();
     while (transfers_.wants_pause()) TRY(take_events(true));
   }
@@ -935,6 +940,7 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
 Status Generator::run() {
   while (upcoming_.empty() && !list_complete_) TRY(take_events(true));
   if (terms_.delete_mode == DeleteMode::kBefore && !destination_.solo() && !upcoming_.empty() && upcoming_.front()->count() > 0) {
+    remover_.note_io_error(upcoming_.front()->io_error);
     TRY(remover_.delete_everywhere(*upcoming_.front()));
     for (int32_t i = 0; i < upcoming_.front()->count(); ++i) {
       const Entry& entry = upcoming_.front()->sorted(i);
@@ -951,6 +957,8 @@ Status Generator::run() {
     TRY(work_on(next));
     whole_list = next;
     if (!terms_.agreed.incremental) break;
+    while (terms_.local && upcoming_.empty() && !list_complete_) TRY(take_one_event());
+    if (terms_.local && !upcoming_.empty() && events_.size() <= kLateAnswers) continue;
     for (;;) {
       TRY(take_events(false));
       TRY(redo_pending());
@@ -994,6 +1002,7 @@ Status Generator::run() {
     }
     TRY(wait_for(3));
   }
+  remover_.note_io_error(terms_.reporter.state().io_error);
   if (terms_.delete_mode == DeleteMode::kDelay) TRY(remover_.delete_remembered());
   if (terms_.delete_mode == DeleteMode::kAfter && !destination_.solo() && whole_list && whole_list->count() > 0)
     TRY(remover_.delete_everywhere(*whole_list));

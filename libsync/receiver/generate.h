@@ -58,6 +58,7 @@ class Generator {
   void skipped_member(Spot& spot);
 
   Status take_events(bool wait);
+  Status take_one_event();
   Status on_event(Event event);
   Status redo_pending();
   Status release_finished();

@@ -159,7 +159,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
 }
 
 Status Remover::delete_in(const std::string& path, const Segment& list, bool top_dir) {
-  if ((terms_.reporter.state().io_error & 1) && !terms_.options.ignore_errors) {
+  if ((io_error_ & 1) && !terms_.options.ignore_errors) {
     if (!warned_) terms_.reporter.info_line("IO error encountered -- skipping file deletion");
     warned_ = true;
     return {};

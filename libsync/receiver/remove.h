@@ -24,6 +24,8 @@ class Remover {
   // Every content directory of a complete list.
   Status delete_everywhere(const Segment& list);
   Status delete_remembered();
+  // The sending side could not read everything: from now on nothing is deleted that it might have.
+  void note_io_error(int bits) { io_error_ |= bits; }
   // The limit's closing words, once.
   void close();
 
@@ -62,6 +64,7 @@ class Remover {
   proto::DeletionCounts counts_;
   int64_t deleted_ = 0, skipped_ = 0;
   bool warned_ = false;
+  int io_error_ = 0;
   std::vector<Remembered> remembered_;
   std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
   uint64_t file_system_ = 0;

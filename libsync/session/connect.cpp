@@ -85,7 +85,8 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
     reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
   }
   if (!status) {
-    ::kill(program.child.pid(), SIGTERM);
+    // Without this the far side would complain of a broken connection.
+    ::kill(program.child.pid(), SIGUSR1);
     program.child.close_in();
     program.child.close_out();
     (void)program.child.wait();

@@ -15,7 +15,7 @@ int Ending::close(int code) {
 int Ending::of(const Error& error, int child) {
   const RunState& state = reporter_.state();
   const int code = final_exit_code(exit_code_of(error), child, state.io_error, state.transfer_error);
-  if (error.fault == Fault::kFarExit) {
+  if (error.fault == Fault::kFarExit || error.fault == Fault::kUser1) {
     // The far side has told its own story already, and so has its closing line.
     reporter_.flush();
     return code;

@@ -125,7 +125,7 @@ KeepAlive::~KeepAlive() {
   if (thread_.joinable()) thread_.join();
 }
 
-ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms) {
+ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms), sending_(sending) {
   Reporter& reporter = terms.reporter;
   if (sending) reporter.log_line("building file list");
   else reporter.log_line("receiving file list");
@@ -143,14 +143,13 @@ ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms) {
 
 void ListLines::done(int64_t entries) {
   if (open_) {
-    if (terms_.options.verbosity.shows(Info::kFlist, 2))
-      terms_.reporter.info_line(fmt::format("{} file{}to consider", entries, entries == 1 ? " " : "s "));
-    else
-      terms_.reporter.complete_line("done");
+    const std::string count = fmt::format("{} file{}to consider", entries, entries == 1 ? " " : "s ");
+    if (!terms_.options.verbosity.shows(Info::kFlist, 2)) terms_.reporter.complete_line("done");
+    else if (sending_) terms_.reporter.info_line(count);
+    else terms_.reporter.complete_line(count);
   }
   open_ = false;
 }
-
 Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
   const Options& o = terms.options;
   struct stat st{};

@@ -65,6 +65,7 @@ class ListLines {
 
  private:
   const Terms& terms_;
+  bool sending_;
   bool open_ = false;
 };
 

@@ -29,6 +29,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   int version = proto::kNewestVersion;
 
   bool went_on = true;
+  bool nothing_came = false;
   const auto run = [&]() -> Status {
     went_on = TRY(far->introduce(connection));
     if (!went_on) return {};
@@ -80,6 +81,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
                                                           admission(options, filters, requested), forward, [&] {
       far->bring_down(connection);
     }));
+    nothing_came = result.nothing_came;
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
     if (result.statistics) {
@@ -101,7 +103,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   }
   const int child = far->finish(connection);
   if (went_on) reporter.totals(totals, version);
-  ending.speak_as(Role::kGenerator);
+  if (!nothing_came) ending.speak_as(Role::kGenerator);
   return ending.of_success(child);
 }
 

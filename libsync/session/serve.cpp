@@ -1,6 +1,7 @@
 #include "libsync/session/serve.h"
 
 #include <fmt/format.h>
+#include <csignal>
 #include <glob.h>
 #include <unistd.h>
 
@@ -91,7 +92,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
 namespace {
 
 int serve_on_standard_streams(const Options& options, Connection& connection, Reporter& reporter, io::Stop& stop) {
-  Ending ending(reporter, options.sender ? Role::kSender : Role::kReceiver);
+  Ending ending(reporter, options.sender ? Role::kSender : Role::kReceiverStart);
   Totals totals;
   const Status status = serve(options, connection, reporter, totals, stop);
   if (status) {
@@ -100,6 +101,7 @@ int serve_on_standard_streams(const Options& options, Connection& connection, Re
     reporter.flush();
     return final_exit_code(0, 0, state.io_error, state.transfer_error);
   }
+  if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
   const Error error = worded(status.error(), connection.activity.bytes_in, options.sender ? "sender" : "receiver");
   const int code = exit_code_of(error);
   // So that the client ends with the same code and does not take it for a broken stream.
