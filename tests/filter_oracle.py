@@ -153,7 +153,7 @@ def add_merge_files(rng, tree, top):
 
 
 def run(command, **kw):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kw)
     return done.returncode, done.stdout.decode("latin-1"), done.stderr.decode("latin-1")
 
 
@@ -176,6 +176,69 @@ def plain(name):
     return name.replace("\\#134", "\\")
 
 
+SHELL = """#!/bin/sh
+# Stands in for a remote shell: keeps what the client sends.
+shift
+rm -f '%(kept)s.pipe'
+mkfifo '%(kept)s.pipe'
+exec 3<&0
+tee '%(kept)s' <&3 >'%(kept)s.pipe' &
+"$@" <'%(kept)s.pipe'
+code=$?
+kill $! 2>/dev/null
+exit $code
+"""
+
+
+def sent_rules(stream, version):
+    """The filter list in what a client sent: after its version, framed from 30 on."""
+    at, data = 4, b""
+    if version < 30:
+        data = stream[at:]
+    while version >= 30 and at + 4 <= len(stream):
+        size = int.from_bytes(stream[at:at + 3], "little")
+        if stream[at + 3] == 7:
+            data += stream[at + 4:at + 4 + size]
+        at += 4 + size
+    rules = []
+    at = 0
+    while True:
+        size = int.from_bytes(data[at:at + 4], "little")
+        if size == 0:
+            return rules
+        rules.append(data[at + 4:at + 4 + size].decode("latin-1"))
+        at += 4 + size
+
+
+def compare_wire(args, rng, top, options, env):
+    version = rng.choice([27, 28, 29, 29, 30, 31, 32])
+    way = rng.choice(["push", "pull"])
+    shell, kept = os.path.join(top, "shell"), os.path.join(top, "sent")
+    with open(shell, "w") as out:
+        out.write(SHELL % {"kept": kept})
+    os.chmod(shell, 0o755)
+    src, dst = os.path.join(top, "src") + "/", os.path.join(top, "empty") + "/"
+    extra = rng.choice([[], ["--delete"], ["--delete", "-b"], ["--partial-dir=.part"], ["-m"] if version >= 29 else []])
+    operands = [src, "host:" + dst] if way == "push" else ["host:" + src, dst]
+    code, _, err = run([args.rsync, "-rn", "--protocol=%d" % version, "--checksum-choice=md5" if version >= 30 else "-t",
+                        "--rsync-path=" + args.rsync, "-e", shell] + extra + options + operands, env=env)
+    ours_code, ours, _ = run([args.walk, "--%s=%d" % (way, version), "-r"] + extra + options + [src], env=env)
+    mine = ours.split("\n")[:-1]
+    if ours_code != 0 or "too modern" in err:
+        if "filter rules are too modern" in ours and "filter rules are too modern" in err:
+            return []
+        return ["%s %d: rsync %d %s\nours %d %s" % (way, version, code, err, ours_code, ours)]
+    with open(kept, "rb") as stream:
+        sent = stream.read()
+    # A pushing client that has no list to send goes on with its file list.
+    wants = way == "pull" or "-m" in extra or (("--delete" in extra or "--delete-excluded" in options)
+                                               and ("--delete-excluded" not in options or version >= 29))
+    theirs = sent_rules(sent, version) if wants else []
+    if theirs != mine:
+        return ["%s %d %s: rsync sends %s\nwe send %s" % (way, version, extra, theirs, mine)]
+    return []
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("walk")
@@ -185,8 +248,7 @@ def main():
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     failures = refusals = 0
-    env = dict(os.environ, HOME="/nonexistent", LC_ALL="C")
-    env.pop("CVSIGNORE", None)
+    env = dict(os.environ, LC_ALL="C")
     for case in range(args.seed, args.seed + args.cases):
         rng = random.Random(case)
         top = tempfile.mkdtemp(prefix="filter-oracle-")
@@ -210,8 +272,18 @@ def main():
                 options += ["-F"]
                 tree.merges.append((".rsync-filter", False, False, False))
         if rng.random() < 0.15:
-            options += ["--delete-excluded"]
+            # First, since rsync marks only the rules that follow it as the sender's; what is let through does not depend on it.
+            options.insert(0, "--delete-excluded")
         add_merge_files(rng, tree, tree.root)
+        if rng.random() < 0.3:
+            env["CVSIGNORE"] = rng.choice(["*.c foo", "! bar", "!", "a*\tb", "\\[z\\] d1/"])
+        else:
+            env.pop("CVSIGNORE", None)
+        env["HOME"] = os.path.join(top, "home")
+        os.mkdir(env["HOME"])
+        if rng.random() < 0.3:
+            with open(os.path.join(env["HOME"], ".cvsignore"), "w") as out:
+                out.write(tree.lines(rng, 3, False, True, True))
         target = os.path.join(top, "dst")
         shutil.copytree(tree.root, target)
         empty = os.path.join(top, "empty")
@@ -246,6 +318,8 @@ def main():
             mine = {n for n in ours.split("\n") if n}
             if code == 0 and names != mine:
                 problems.append("only rsync deletes: %s\nonly we delete: %s" % (sorted(names - mine), sorted(mine - names)))
+            if not problems and case % 3 == 0:
+                problems += compare_wire(args, rng, top, options, env)
         if problems:
             failures += 1
             print("case %d in %s: %s" % (case, top, " ".join(repr(o) for o in options)))

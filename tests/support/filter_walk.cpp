@@ -2,7 +2,8 @@
 //
 // filter_walk OPTIONS SRC/         the names that a sender would list, directories with a slash
 // filter_walk OPTIONS SRC/ DST/    the names that a receiver would delete (--delete), in no particular order
-// filter_walk --wire=N OPTIONS SRC/   the rules a pushing client sends to version N, one a line
+// filter_walk --push=N OPTIONS SRC/   the rules a pushing client sends to version N, one a line
+// filter_walk --pull=N OPTIONS SRC/   the same for a pulling client
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -87,10 +88,12 @@ std::string absolute(const std::string& path) {
 
 int main(int argc, char** argv) {
   int version = 0;
+  bool pull = false;
   std::vector<std::string> args{"rsync"};
   for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--wire=", 7) == 0) {
+    if (std::strncmp(argv[i], "--push=", 7) == 0 || std::strncmp(argv[i], "--pull=", 7) == 0) {
       version = std::atoi(argv[i] + 7);
+      pull = argv[i][4] == 'l';
     } else {
       args.emplace_back(argv[i]);
     }
@@ -98,11 +101,15 @@ int main(int argc, char** argv) {
   ParsedCommand command = must(parse_command_line(args, ParseEnvironment::of_process()));
   Options& options = command.options;
   if (command.what != ParsedCommand::What::kRun || options.operands.empty()) return 2;
-  options.sender = true;
-  const FilterRules rules = must(FilterRules::from_options(options, standard_rule_reader(options)));
+  options.sender = !pull;
+  if (version != 0) options.protocol = version;
+  FilterRules rules = must(FilterRules::from_options(options, standard_rule_reader(options)));
   if (version != 0) {
     const auto agreed = proto::Agreement::from(version, 0);
-    for (const std::string& rule : must(rules.to_wire(options, agreed))) std::printf("%s\n", rule.c_str());
+    rules.settle(options, agreed, false);
+    const auto texts = must(rules.to_wire(options, agreed));
+    if (!FilterRules::travels(options, agreed)) return 0;
+    for (const std::string& rule : texts) std::printf("%s\n", rule.c_str());
     return 0;
   }
   const std::string source = absolute(options.operands[0]);
