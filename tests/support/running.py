@@ -178,6 +178,7 @@ VARIES = [
     (re.compile(rb"\[(\w+)=[\w.]+\]"), rb"[\1=V]"),
     (re.compile(rb"^ocsync( error)?: ", re.M), rb"rsync\1: "),
     (re.compile(rb"\.[A-Za-z0-9]{6}(?=\")"), b".XXXXXX"),
+    (re.compile(rb"(/\.[^\"/]+)\.\d+(?=\")"), rb"\1.PID"),
     (re.compile(rb"( *" + NUMBER + rb" +\d+%) +[\d.]+[kMGT]?B/s +\d+:\d\d:\d\d"), rb"\1 RATE"),
     (re.compile(rb"\b(ir|to)-chk=\d+/\d+"), b"chk=N"),
 ]
