@@ -104,7 +104,7 @@ void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bo
     return;
   }
   general_error();
-  terms_.reporter.error_transfer(Role::kSender, fmt::format("{} {} failed", is_dir ? "opendir" : "readlink_stat", shown(root, path)), error);
+  terms_.reporter.error_transfer(Role::kSender, is_dir ? fmt::format("opendir {} failed", shown(root, path)) : fmt::format("readlink_stat({}) failed", shown(root, path)), error);
 }
 
 bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }

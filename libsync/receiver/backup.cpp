@@ -13,6 +13,10 @@ bool Backups::is_backup_name(std::string_view leaf) const {
   return !suffix.empty() && leaf.size() > suffix.size() && leaf.ends_with(suffix);
 }
 
+std::string Backups::name_of(const std::string& path) const {
+  return (terms_.options.backup_dir.empty() ? path : join_path(terms_.options.backup_dir, path)) + terms_.options.backup_suffix;
+}
+
 // The directory `relative` below --backup-dir, made component by component in held directories.
 Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::string& relative) {
   if (last_ && last_path_ == relative) return last_;

@@ -23,6 +23,8 @@ class Backups {
   Result<Place> place_for(const std::string& path);
   // Moves the item away (or links it when `keep_target`, so that the name is never missing). False: nothing was there.
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
+  // The backup's path as messages show it.
+  std::string name_of(const std::string& path) const;
   // Is this name itself a backup (suffix in place)?
   bool is_backup_name(std::string_view leaf) const;
 

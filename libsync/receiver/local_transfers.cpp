@@ -121,6 +121,7 @@ Status LocalTransfers::copy(Request& request) {
   if (at_once) show(shown, Moment::kDone);
   else TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(*output), request, true);
+  if (placer_.fatal()) return fail(*placer_.fatal());
   if (placed == Placed::kFailed) return answer(Event::What::kFailed, request.ndx);
   if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);
   return answer(Event::What::kDone, request.ndx);

@@ -200,8 +200,9 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   if (o.backup && request.here && !request.redo) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
-      terms_.reporter.error_transfer(role_, made.error().text.empty() ? fmt::format("make_backup {} failed", shown) : made.error().text,
-                                     made.error().sys);
+      // Without its backup the old version must not go: rsync's users count on the run ending here.
+      fatal_ = Error(Fault::kFileIo, made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown, backups_.name_of(request.path)) : made.error().text,
+                     made.error().sys);
       return Placed::kFailed;
     }
   }

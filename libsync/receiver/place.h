@@ -40,6 +40,8 @@ class Placer {
   Placed finish(Output output, const Request& request, bool verified);
   // The run is being interrupted with the content incomplete: keeps it if --partial asks for that.
   void abandon(Output output, const Request& request, bool got_literal_data);
+  // Set if the run must end: an old version could not be kept.
+  const std::optional<Error>& fatal() const { return fatal_; }
   // --delay-updates: everything arrived, all files take their names.
   void place_delayed();
   // Where unfinished content of `path` is kept with --partial-dir; directories are made if `make`.
@@ -65,6 +67,7 @@ class Placer {
   Role role_;
   std::shared_ptr<const io::Dir> temp_dir_;
   std::vector<Delayed> delayed_;
+  std::optional<Error> fatal_;
 };
 
 }  // namespace ocsync::sync

@@ -148,6 +148,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   const bool kept = o.partial || o.delay_updates;
   const bool in_place = output->in_place;
   const Placed placed = placer_.finish(std::move(*output), *request, result->verified);
+  if (placer_.fatal()) return fail(*placer_.fatal());
   if (result->verified) {
     const bool good = placed != Placed::kFailed;
     if (good && o.remove_source_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});

@@ -485,6 +485,7 @@ class Search {
     uint32_t weak = proto::weak_sum(rest);
     for (size_t i = 0; offset_ + i < end; ++i) {
       output_.totals().hash_hits += counter_->count(weak);
+      if (i >= rest.size()) return;  // an empty source is looked at once
       // The window shrinks: its first byte leaves, and was counted once for each byte of the window.
       const uint32_t leaving = static_cast<uint32_t>(static_cast<int32_t>(static_cast<signed char>(rest[i])));
       const uint32_t s2 = (weak >> 16) - static_cast<uint32_t>(rest.size() - i) * leaving;
