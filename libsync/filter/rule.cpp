@@ -217,7 +217,8 @@ Result<std::string> wire_text(const Rule& rule, bool client_sends, bool delete_e
     prefix = ":";
   } else if (rule.is(kRuleInclude)) {
     prefix = "+";
-  } else if (modern || pattern.starts_with("- ") || pattern.starts_with("+ ")) {
+  } else if (modern || pattern.starts_with("- ") || pattern.starts_with("+ ") || pattern == "!") {
+    // Old versions take a lone "!" for the order to forget all rules; rsync itself sends it bare.
     prefix = "-";
   } else {
     most = 0;

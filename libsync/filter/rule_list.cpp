@@ -133,7 +133,9 @@ Status RuleLoader::add_text(RuleBlock& to, std::string_view text, uint32_t defau
     }
     if (argument.empty()) argument = kCvsFile;
     if ((flags & kRuleExcludeSelf) != 0) {
-      TRY(add_rule(to, flags & kRuleFromFile, last_component(argument), 0));
+      // "name/" has no last component; an empty pattern would match nothing and no far side would take it.
+      const std::string_view self = last_component(argument);
+      if (!self.empty()) TRY(add_rule(to, flags & kRuleFromFile, self, 0));
       flags &= ~kRuleExcludeSelf;
     }
     const bool from_file = (flags & kRuleFromFile) != 0;

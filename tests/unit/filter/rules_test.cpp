@@ -171,6 +171,7 @@ TEST_CASE("rules: prefixes by version") {
   CHECK(sent(pull, 29) == Texts{"- a/", "+ b", "-! c", "-/ /d", ":n- .e", "-x user.f", "-s g", "-sr i"});
   CHECK(sent(with_filters({"- a", "+ b/", "- - c", "- + d", "- -e"}), 28) ==
         Texts{"a", "+ b/", "- - c", "- + d", "-e"});
+  CHECK(sent(with_filters({"- !", "- !a"}), 28) == Texts{"- !", "!a"});
   const Texts too_modern{"filter rules are too modern for remote rsync."};
   CHECK(sent(with_filters({": .f"}), 28) == too_modern);
   CHECK(sent(with_filters({"-! a"}), 28) == too_modern);
