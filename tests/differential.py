@@ -62,7 +62,7 @@ def some_tree(rng, root):
             lines.append(f'dir "{name}"{mtime}{rng.choice(["", " mode=0700", " mode=0755", " mode=2775"])}{owner}')
             dirs.append(name + "/")
         elif kind == "symlink":
-            lines.append(f'symlink "{name}" -> "{rng.choice(["a", "b", "../a", "d0", "/etc", "nowhere", "../../../x"])}"{mtime}{owner}')
+            lines.append(f'symlink "{name}" -> "{rng.choice(["a", "b", "../a", "d0", "/no/such/place", "nowhere", "../../../x"])}"{mtime}{owner}')
         elif kind == "hard" and files:
             lines.append(f'hard "{name}" = "{rng.choice(files)}"')
         elif kind == "fifo":
