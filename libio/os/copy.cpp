@@ -183,9 +183,12 @@ Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expec
   TRY(stop.check());
   Output out{to, options.sparse, 0};
   if (options.preallocate && expected > 0) {
-    if (Status s = to.preallocate(expected); s)
+    if (Status s = to.preallocate(expected); s) {
       out.reserved = expected;
-    else if (s.error().fault != Fault::kUnsupported)
+      // Only what lies below a file's size can be punched out of it.
+      if (options.sparse)
+        if (Status sized = to.truncate(expected); !sized) return writing(sized.error());
+    } else if (s.error().fault != Fault::kUnsupported)
       return writing(s.error());
   }
   if (expected <= strategy::kSmallFile && !options.prefer_kernel) {

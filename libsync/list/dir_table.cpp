@@ -10,6 +10,16 @@ DirNode::DirNode(const Entry& in_list)
   entry.extras = nullptr;
 }
 
+void DirNode::refresh(const Entry& in_list) {
+  path = in_list.path();
+  dir_ = in_list.dir_view();
+  leaf_ = in_list.leaf_view();
+  entry = in_list;
+  entry.dir = dir_.c_str();
+  entry.leaf = leaf_.c_str();
+  entry.extras = nullptr;
+}
+
 int32_t DirTable::add(Segment& segment) {
   const int32_t first = count();
   const auto number = [&](Entry& entry) {

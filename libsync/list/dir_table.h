@@ -14,6 +14,8 @@ namespace ocsync::sync {
 struct DirNode {
   explicit DirNode(const Entry& in_list);
   DirNode(const DirNode&) = delete;
+  // Takes over what became of the entry since: mapped ids, merged marks, a name without its leading "/".
+  void refresh(const Entry& in_list);
 
   std::string path;        // "." for the root
   Entry entry;             // a copy that outlives its segment; its strings are this node's

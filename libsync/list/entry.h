@@ -28,6 +28,7 @@ enum Mark : uint16_t {
   kSent = 1 << 10,         // its content went out, or was asked for, once
   kMountPoint = 1 << 11,
   kDuplicateDir = 1 << 12, // sender: equals the directory before it; its content travels with that one
+  kRooted = 1 << 13,       // local run: the source's name starts with the "/" that the destination's lacks (-R)
 };
 
 // What only some entries have.

@@ -245,9 +245,9 @@ Status ListReceiver::finish(Segment& segment) {
   if (!o.chmod.empty() && !terms_.local && !chmod_) chmod_ = TRY(ModeChanges::parse(o.chmod, terms_.umask));
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
-    if (o.owner && ids_.maps_users()) entry.uid = ids_.map_user(entry.uid, {});
+    if (o.owner && ids_.maps_users()) entry.uid = terms_.local ? ids_.map_own_user(entry.uid) : ids_.map_user(entry.uid, {});
     if (o.group && ids_.maps_groups()) {
-      const auto group = ids_.map_group(entry.gid, {});
+      const auto group = terms_.local ? ids_.map_own_group(entry.gid) : ids_.map_group(entry.gid, {});
       entry.gid = group.gid;
       if (!group.settable) entry.set(kGroupUnsettable);
     }
@@ -265,8 +265,15 @@ Status ListReceiver::finish(Segment& segment) {
   if (o.relative) {
     for (int32_t i = 0; i < segment.count(); ++i) {
       Entry& entry = segment.added(i);
+      if (terms_.local && entry.dir_length > 0 && entry.dir[0] == '/') entry.set(kRooted);
       while (entry.dir_length > 0 && entry.dir[0] == '/') ++entry.dir, --entry.dir_length;
     }
+  }
+  // The directories of incremental lists act on their own, later; they obey what was settled here.
+  for (int32_t i = 0; i < segment.count(); ++i) {
+    const Entry& entry = segment.added(i);
+    const size_t number = entry.dir_index - static_cast<uint32_t>(segment.first_dir);
+    if (entry.is_dir() && number < segment.dirs.size()) segment.dirs[number]->refresh(entry);
   }
   if (o.prune_empty_dirs && !terms_.agreed.incremental) prune_empty(segment);
   if (o.hard_links > 0) {

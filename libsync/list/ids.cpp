@@ -104,6 +104,7 @@ Result<IdMap> IdMap::from_options(const Options& options, Setup setup, NameServi
   if (!options.groupmap.empty()) TRY(map.parse_map(options.groupmap, false, map.group_rules_));
   map.maps_users_ = !options.numeric_ids || !options.usermap.empty();
   map.maps_groups_ = !map.setup_.privileged || !options.numeric_ids || !options.groupmap.empty();
+  map.numeric_ids_ = options.numeric_ids;
   if (!map.setup_.id0_names) {
     const std::string_view zero = options.numeric_ids ? "" : "root";
     if (!options.usermap.empty()) map.map_user(0, zero);
@@ -150,6 +151,18 @@ IdMap::MappedGroup IdMap::map_group(uint32_t gid, std::string_view name_from_wir
   }
   mapped.settable = setup_.privileged || own_group(mapped.gid);
   return mapped;
+}
+
+uint32_t IdMap::map_own_user(uint32_t uid) {
+  if (user_rules_.empty() || numeric_ids_) return map_user(uid);
+  if (const auto known = users_.find(uid); known != users_.end()) return known->second;
+  return map_user(uid, names_->user_name(uid).value_or(""));
+}
+
+IdMap::MappedGroup IdMap::map_own_group(uint32_t gid) {
+  if (group_rules_.empty() || numeric_ids_) return map_group(gid);
+  if (const auto known = groups_.find(gid); known != groups_.end()) return known->second;
+  return map_group(gid, names_->group_name(gid).value_or(""));
 }
 
 void IdMap::learn_users(const proto::IdList& list) {

@@ -52,6 +52,9 @@ class IdMap {
     bool settable;  // false: we are not a member; neither set nor reported
   };
   MappedGroup map_group(uint32_t gid, std::string_view name_from_wire = {});
+  // The same for ids of this machine (a local run), whose names no wire brought: rules look them up.
+  uint32_t map_own_user(uint32_t uid);
+  MappedGroup map_own_group(uint32_t gid);
   // The names of a whole list, as they follow a file list that is not incremental.
   void learn_users(const proto::IdList& list);
   void learn_groups(const proto::IdList& list);
@@ -74,6 +77,7 @@ class IdMap {
   Setup setup_;
   NameService* names_ = nullptr;
   bool maps_users_ = true, maps_groups_ = true;
+  bool numeric_ids_ = false;
   std::vector<Rule> user_rules_, group_rules_;
   std::unordered_map<uint32_t, uint32_t> users_;
   std::unordered_map<uint32_t, MappedGroup> groups_;

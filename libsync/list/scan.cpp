@@ -424,9 +424,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     const size_t first_slash = name.find('/', 1);
     if (first_slash != std::string::npos) {
       const std::string top = name.substr(0, first_slash);
-      if (last_implied_ < 0 || last_implied_path_ != top) {
+      if (last_implied_ < 0 || last_implied_path_ != top || last_implied_root_ != root) {
         last_implied_ = add_implied(segment, root, top);
         last_implied_path_ = top;
+        last_implied_root_ = root;
         if (last_implied_ >= 0) {
           if (!segment.added(last_implied_).is_dir()) last_implied_ = -1;
           else found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
@@ -546,9 +547,10 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
       const size_t slash = rest.name.find('/');
       if (slash != std::string::npos) {
         const std::string top = join_path(visit.path, rest.name.substr(0, slash));
-        if (last_implied_ < 0 || last_implied_path_ != top) {
+        if (last_implied_ < 0 || last_implied_path_ != top || last_implied_root_ != visit.root) {
           last_implied_ = add_implied(*segment, visit.root, top);
           last_implied_path_ = top;
+          last_implied_root_ = visit.root;
           if (last_implied_ >= 0) {
             if (!segment->added(last_implied_).is_dir()) last_implied_ = -1;
             else found_.emplace(last_implied_, Found{inside, {}});

@@ -102,6 +102,7 @@ class Scanner {
   std::unordered_map<int32_t, Found> found_;  // by position of the directory in the segment
   int32_t last_implied_ = -1;                 // position of the implied directory that took the last relname
   std::string last_implied_path_;
+  uint32_t last_implied_root_ = 0;            // equal names below different roots are different directories
   struct LinkKey {
     uint64_t dev, ino;
     bool operator==(const LinkKey&) const = default;

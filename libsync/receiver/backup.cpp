@@ -116,6 +116,15 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     (void)place.dir->unlink(to);
     moved = place.dir->make_symlink(TRY(dir.read_link(leaf)), to);
     if (moved && !keep_target) TRY(dir.unlink(leaf));
+  } else if (!moved && moved.error().sys == EXDEV && (info->is_device() || info->is_special())) {
+    (void)place.dir->unlink(to);
+    moved = place.dir->make_node(to, info->mode, info->rdev);
+    if (moved) {
+      (void)place.dir->set_owner(to, info->uid, info->gid);
+      (void)place.dir->set_mode(to, info->permissions());
+      (void)place.dir->set_times(to, info->atime, info->mtime);
+      if (!keep_target) TRY(dir.unlink(leaf));
+    }
   }
   if (!moved) return fail(moved.error());
   terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));

@@ -68,8 +68,8 @@ std::string Destination::shown(std::string_view path) const {
 
 namespace {
 
-// mkdir -p for an operator's path; returns how many directories were made.
-Result<int> make_path(const std::string& path, bool drop_last) {
+// mkdir -p for an operator's path; returns how many directories were made, or would be.
+Result<int> make_path(const std::string& path, bool drop_last, bool only_count) {
   std::string whole = path;
   while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
   if (drop_last) {
@@ -81,7 +81,9 @@ Result<int> make_path(const std::string& path, bool drop_last) {
   for (size_t at = whole[0] == '/' ? 1 : 0; at != std::string::npos && at < whole.size();) {
     const size_t slash = whole.find('/', at);
     const std::string part = whole.substr(0, slash);
-    if (::mkdir(part.c_str(), 0777) == 0) ++made;
+    struct stat st{};
+    if (only_count) made += ::stat(part.c_str(), &st) != 0;
+    else if (::mkdir(part.c_str(), 0777) == 0) ++made;
     else if (errno != EEXIST && errno != EISDIR) return fail_errno();
     at = slash == std::string::npos ? slash : slash + 1;
   }
@@ -96,27 +98,23 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   out.follow_inside_ = true;
   std::string path = wanted.path.empty() ? "." : wanted.path;
   const bool trailing_slash = path.back() == '/';
-  const bool announces = options.verbosity.shows(Info::kName) || options.itemize > 0 || options.far_wants_item;
+  const bool announces = options.verbosity.shows(Info::kName) || terms.itemizes();
   struct stat st{};
   int exists = ::stat(path.c_str(), &st);
   int stat_errno = errno;
 
   if (options.mkpath && exists < 0 && (path.find('/') != std::string::npos || wanted.entries > 1)) {
-    if (options.dry_run) {
-      // What would be made is not looked into.
-    } else {
-      const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash));
-      if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
-      if (*made > 0 && announces) {
-        std::string shown = path;
-        if (const size_t slash = shown.rfind('/'); slash != std::string::npos && (wanted.entries == 1 || trailing_slash))
-          shown.resize(slash);
-        terms.reporter.info_line(fmt::format("created {} director{} for {}", *made, *made == 1 ? "y" : "ies", shown));
-      }
-      if (*made > 0) {
-        exists = ::stat(path.c_str(), &st);
-        stat_errno = errno;
-      }
+    const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash), options.dry_run);
+    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
+    if (*made > 0 && announces) {
+      std::string shown = path;
+      if (const size_t slash = shown.rfind('/'); slash != std::string::npos && (wanted.entries == 1 || trailing_slash))
+        shown.resize(slash);
+      terms.reporter.info_line(fmt::format("created {} director{} for {}", *made, *made == 1 ? "y" : "ies", shown));
+    }
+    if (*made > 0 && !options.dry_run) {
+      exists = ::stat(path.c_str(), &st);
+      stat_errno = errno;
     }
   }
 

@@ -268,17 +268,21 @@ void Generator::say_skip(Spot& spot, const Decision& decision) {
   }
 }
 
-// -vv without itemizing names what is right already.
-void Generator::say_unchanged(const Spot& spot, bool updated) {
+bool Generator::tells_uptodate() const {
   const Options& o = terms_.options;
-  if (o.itemize > 0 || o.far_wants_item) return;
-  terms_.reporter.info_line_if(Info::kName, 2, updated ? spot.path : spot.path + " is uptodate");
+  if (!o.verbosity.shows(Info::kName, 2)) return false;
+  if (terms_.am_server && !terms_.agreed.item_flags) return true;
+  return !terms_.itemizes();
+}
+
+void Generator::say_uptodate(const Spot& spot, bool updated, std::string_view mark) const {
+  if (tells_uptodate()) terms_.reporter.client_text(fmt::format("{}{}{}\n", spot.path, mark, updated ? "" : " is uptodate"));
 }
 
 // Right as it is: only attributes may need work.
 Status Generator::keep(Spot& spot) {
-  const bool updated = apply(spot, spot.here, false);
-  say_unchanged(spot, updated);
+  const bool updated = terms_.options.dry_run ? !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, spot.here, false);
+  say_uptodate(spot, updated);
   TRY(report(spot, spot.here, 0));
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
@@ -331,6 +335,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     const BasisDirs::Match match = basis_.find(entry, spot.mode, spot.path, terms_);
     if (match.level > 0) shown_against = match.info;
     if (match.level == 3 && !terms_.reporter.shows_unchanged()) spot.quiet = true;
+    if (match.level == 3) say_uptodate(spot, false, "/");
   }
   TRY(report(spot, shown_against, compared ? 0u : uint32_t{proto::kLocalChange}));
   spot.quiet = false;
@@ -424,6 +429,7 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
   const BasisDirKind kind = terms_.options.basis_kind;
   if (match.level == 3) {
     if (kind == BasisDirKind::kCompare) {
+      say_uptodate(spot);
       done = true;
       return true;
     }
@@ -433,6 +439,7 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
       if (from && (terms_.options.dry_run || (spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf)))) {
         touched(spot.dir_path);
         if (terms_.reporter.shows_unchanged()) (void)report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "");
+        say_uptodate(spot);
         done = true;
         return true;
       }
@@ -548,6 +555,7 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
         if (linked_entry) TRY(finish_group(spot, match.index));
         if (terms_.reporter.shows_unchanged()) TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, ""));
       }
+      say_uptodate(spot);
       TRY(success(spot));
       return true;
     }
@@ -555,6 +563,7 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   if (match.level >= 2) {
     if (!copy_basis(spot, match)) return false;
     TRY(report(spot, match.info, proto::kLocalChange));
+    if (match.level == 3) say_uptodate(spot);
     if (linked_entry) TRY(finish_group(spot));
     TRY(success(spot));
     return true;
@@ -617,6 +626,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (!spot.here && !basis && o.fuzzy > 0 && spot.dir && attempt == Attempt::kFirst) {
     if (auto similar = fuzzy_.find(entry, spot.dir_path, spot.dir)) {
       basis = std::move(*similar);
+      terms_.reporter.debug_line_if(Debug::kFuzzy, 1, fmt::format("fuzzy basis selected for {}: {}", spot.path, basis.path));
       request.item.xname = basis.leaf;
     }
   }
@@ -708,7 +718,7 @@ Result<bool> Generator::link_to(Spot& spot, const std::string& leader) {
   }
   if (spot.here && old && spot.here->dev == old->dev && spot.here->ino == old->ino) {
     TRY(report(spot, spot.here, proto::kLocalChange | proto::kXnameFollows, ""));
-    say_unchanged(spot, false);
+    say_uptodate(spot);
     return true;
   }
   std::optional<io::FileInfo> compared = spot.here;

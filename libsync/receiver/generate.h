@@ -36,9 +36,11 @@ class Generator {
   Status handle_link(Spot& spot, const Decision& decision);
   Status handle_node(Spot& spot, const Decision& decision);
   Status handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead);
+  // -vv without -i: names of what is right as it is (unless `updated`: its attributes were not). `mark`: "/" for dirs.
+  bool tells_uptodate() const;
+  void say_uptodate(const Spot& spot, bool updated = false, std::string_view mark = {}) const;
   void say_skip(Spot& spot, const Decision& decision);
   Status keep(Spot& spot);
-  void say_unchanged(const Spot& spot, bool updated);
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {});
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.

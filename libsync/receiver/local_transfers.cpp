@@ -20,7 +20,7 @@ LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Desti
       placer_(terms, destination, backups_, Role::kReceiver) {}
 
 void LocalTransfers::show(const Held& line, Moment moment) {
-  const std::string path = line.entry->path();
+  const std::string path = line.entry->has(kRooted) ? "/" + line.entry->path() : line.entry->path();
   const std::string full = sources_.full_path(*line.entry);
   ItemFacts facts = facts_of(*line.entry, path, full, line.item);
   facts.data_bytes = line.data_bytes;

@@ -30,10 +30,11 @@ class OrderedWriter {
     used_ += bytes.size();
     return {};
   }
-  // The next bytes are in the file already.
-  Status skip(uint64_t bytes) {
+  // The next bytes are in the file already; but runs of zeros among them may still take up room.
+  Status skip(Bytes bytes) {
     TRY(flush());
-    offset_ += bytes;
+    if (sparse_) return put(bytes, true);
+    offset_ += bytes.size();
     return {};
   }
   Status flush() {
@@ -46,7 +47,7 @@ class OrderedWriter {
   uint64_t offset() const { return offset_ + used_; }
 
  private:
-  Status put(Bytes bytes) {
+  Status put(Bytes bytes, bool there = false) {
     if (!sparse_) {
       TRY(file_.write_at(bytes, offset_));
       offset_ += bytes.size();
@@ -66,7 +67,7 @@ class OrderedWriter {
         data_end += zeros + 1;
         zeros = 0;
       }
-      if (data_end > i) TRY(file_.write_at(bytes.subspan(i, data_end - i), offset_ + i));
+      if (data_end > i && !there) TRY(file_.write_at(bytes.subspan(i, data_end - i), offset_ + i));
       if (zeros > 0 && punch_) TRY(file_.punch_hole(offset_ + data_end, zeros));
       i = data_end + zeros;
     }
@@ -89,7 +90,7 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   Hasher hasher = proto::file_hasher(terms.agreed);
   const bool writes = job.out != nullptr;
   std::optional<OrderedWriter> writer;
-  if (writes) writer.emplace(*job.out, job.sparse, job.in_place);
+  if (writes) writer.emplace(*job.out, job.sparse, job.in_place || job.preallocate);
   std::optional<io::MapFile> basis;
   if (job.basis) basis.emplace(*job.basis, job.basis_bytes, io::MapFile::Access::kRandom);
 
@@ -99,7 +100,11 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
     result.write_failed = true;
     result.write_error = status.error();
   };
-  if (writes && job.preallocate && job.expected_bytes > 0 && !job.in_place) (void)job.out->preallocate(job.expected_bytes);
+  if (writes && job.preallocate && job.expected_bytes > 0 && !job.in_place) {
+    (void)job.out->preallocate(job.expected_bytes);
+    // Only what lies below a file's size can be punched out of it.
+    if (job.sparse) attempt(job.out->truncate(job.expected_bytes));
+  }
 
   uint64_t done = 0;
   if (job.append || job.append_verify) {
@@ -152,7 +157,7 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
       hasher.update(*piece);
       result.matched_bytes += length;
       if (writer && !result.write_failed) {
-        if (job.in_place && offset == done) attempt(writer->skip(length));
+        if (job.in_place && offset == done) attempt(writer->skip(*piece));
         else attempt(writer->write(*piece));
       }
       done += length;

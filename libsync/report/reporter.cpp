@@ -11,6 +11,7 @@
 
 #include "libio/base/clock.h"
 #include "libio/base/text.h"
+#include "libio/os/dir.h"
 #include "libio/os/sys.h"
 #include "libsync/report/exit_code.h"
 #include "libsync/report/outlet.h"
@@ -73,16 +74,6 @@ std::string_view format_of_client(const Options& options) {
   return options.log_format_x ? "X" : "";
 }
 
-// A link that somebody else planted where we are to write a log could point anywhere.
-Result<io::Fd> open_log(const std::string& path) {
-  constexpr int kFlags = O_WRONLY | O_APPEND | O_CREAT;
-  Result<io::Fd> log = io::sys::open_at(AT_FDCWD, path.c_str(), kFlags | O_NOFOLLOW, 0644);
-  if (log || log.error().sys != ELOOP) return log;
-  const Result<io::FileInfo> link = io::sys::stat_at(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW);
-  if (!link || (link->uid != 0 && link->uid != ::geteuid())) return log;
-  return io::sys::open_at(AT_FDCWD, path.c_str(), kFlags, 0644);
-}
-
 }  // namespace
 
 std::string_view role_name(Role role) {
@@ -129,7 +120,7 @@ struct Reporter::Impl {
     before_transfer = !o.server && has_out_format && !out_format.needs_transfer();
   }
 
-  bool has_log() const { return ports.log || log_file.valid(); }
+  bool has_log() const { return ports.log || log_file.fd() >= 0; }
   bool logs_items() const { return has_log() && !log_format.empty(); }
   static bool shows_operation(const OutputFormat& format) { return format.has('i') || format.has('o'); }
 
@@ -158,7 +149,7 @@ struct Reporter::Impl {
     std::string line = fmt::format("{} [{}] ", time_text(ports.wall_seconds()), style.process_id);
     append_escaped(line, text, Escape::kLogFile);
     line += '\n';
-    outlet.add(true, [&] { outlet.put(log_file.get(), line); });
+    outlet.add(true, [&] { outlet.put(log_file.fd(), line); });
   }
 
   // True if the text is on its way to the client.
@@ -258,7 +249,7 @@ struct Reporter::Impl {
   const int unchanged_level;  // 2: entries without change are shown, too
   bool before_transfer = false;
   ItemStyle style;
-  io::Fd log_file;
+  io::File log_file;
   std::atomic<bool> muted{false};
 
   std::mutex far_mutex;  // guards the two pointers
@@ -276,7 +267,7 @@ Reporter::Reporter(const Options& options, ReporterPorts ports)
   impl_->style.owner = options.owner;
   impl_->style.group = options.group;
   if (options.log_file.empty() || impl_->ports.log) return;
-  Result<io::Fd> log = open_log(options.log_file);
+  Result<io::File> log = io::Dir::open_trusted_file(options.log_file, io::Dir::Use::kAppend, 0644, options.insecure_links);
   if (log) {
     impl_->log_file = std::move(*log);
     return;

@@ -480,7 +480,7 @@ class Search {
   void count_last_hits(uint32_t tail) {
     const uint64_t last_length = tail != 0 ? tail : block_bytes_;
     const uint64_t end = length_ + 1 > last_length ? length_ + 1 - last_length : 1;
-    if (offset_ >= end) return;
+    if (offset_ >= end || length_ == 0) return;
     const Bytes rest = at(offset_, length_);
     uint32_t weak = proto::weak_sum(rest);
     for (size_t i = 0; offset_ + i < end; ++i) {

@@ -175,6 +175,8 @@ Status copy_by_delta(const Options& options, const Journey& journey, Reporter& r
   std::vector<std::string> line{"rsync"};
   line.insert(line.end(), words.words.begin(), words.words.end());
   auto parsed = TRY(parse_command_line(line, ParseEnvironment::of_process()));
+  // Debug words do not travel; but the other end is ours as well.
+  parsed.options.verbosity.debug = options.verbosity.debug;
   const Options& receiving = parsed.options;
 
   Connection connection(near.get(), near.get(), options, stop);
@@ -225,10 +227,12 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
-    if (!terms.whole_file || !options.iconv.empty()) {
+    // A limited rate is kept where bytes pass through a stream.
+    if (!terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0) {
       parts_say_matches = true;
       return copy_by_delta(options, journey, reporter, totals, progress, stop);
     }
+    say_algorithms(terms);
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
     const SourceNames sources = TRY(local_source_names(options, journey.sources));
     return copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame);

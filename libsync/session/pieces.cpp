@@ -44,28 +44,26 @@ proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_se
   return wishes;
 }
 
+void say_algorithms(const Terms& terms) {
+  const Options& o = terms.options;
+  const proto::Agreement& agreed = terms.agreed;
+  const int level = terms.am_server ? 3 : 1;
+  const std::string_view who = terms.am_server ? "Server" : "Client";
+  const auto negotiated = [&](const std::string& choice) {
+    return agreed.varint_entry_flags && (choice.empty() || choice == "auto" || choice == "auto,auto") ? " negotiated" : "";
+  };
+  const std::string checksum = o.checksum_choice.empty() || o.checksum_choice.starts_with("auto")
+                                   ? std::string(digest_name(agreed.transfer_digest))
+                                   : o.checksum_choice;
+  terms.reporter.debug_line_if(Debug::kNstr, level, fmt::format("{}{} checksum: {}", who, negotiated(o.checksum_choice), checksum));
+  if (agreed.compression != proto::Compression::kNone || agreed.compression_level_given)
+    terms.reporter.debug_line_if(Debug::kNstr, level,
+                                 fmt::format("{}{} compress: {} (level {})", who, negotiated(o.compress_choice),
+                                             proto::compression_name(agreed.compression), agreed.compression_level));
+}
+
 Result<std::string> read_operator_file(const std::string& path, const Options& options) {
-  int fd = 0;
-  io::Fd owned;
-  if (path != "-") {
-    const std::string dir_path(dir_of_path(path));
-    auto dir = io::Dir::open_trusted(dir_path.empty() ? "." : dir_path, options.insecure_links);
-    if (!dir) return fail(dir.error());
-    const std::string name(leaf_of_path(path));
-    const io::Leaf leaf = TRY(io::Leaf::check(name));
-    fd = ::openat(dir->fd(), leaf.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return fail_errno();
-    owned = io::Fd(fd);
-  }
-  std::string text;
-  char buffer[65536];
-  for (;;) {
-    const ssize_t got = ::read(fd, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno();
-    if (got == 0) return text;
-    text.append(buffer, static_cast<size_t>(got));
-  }
+  return standard_rule_reader(options)(path);
 }
 
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)

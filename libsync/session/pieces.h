@@ -19,6 +19,8 @@
 
 namespace ocsync::sync {
 
+// --debug=nstr: which algorithms came out of the handshake, and whether by negotiation.
+void say_algorithms(const Terms& terms);
 // What the options ask of the handshake. `server`: we were started by the far side.
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
 

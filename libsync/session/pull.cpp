@@ -42,6 +42,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
+    say_algorithms(terms);
     channel.agree(agreed);
     channel.demux.enable();
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();

@@ -25,6 +25,7 @@ Status push_over(PushParts& parts) {
   style.symlink_times = agreed.symlink_times || !agreed.compact_numbers;
   style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
   reporter.set_style(style);
+  say_algorithms(terms);
   channel.agree(agreed);
   if (agreed.client_frames) channel.mux.enable();
   const bool names_come_from_there = options.files_from_far;

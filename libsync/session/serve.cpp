@@ -29,6 +29,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   reporter.connect_far_side([&](const proto::Message& message) { channel.mux.post(message); }, agreed.rich_text_codes,
                             agreed.version <= 28 && !options.stderr_given);
 
+  say_algorithms(terms);
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
   const std::string start = operands.front();

@@ -39,6 +39,8 @@ struct Terms {
   uint32_t our_uid = 0;
 
   Order order() const { return agreed.component_order ? Order::kComponents : Order::kPlainBytes; }
+  // -i, or the client's -i as a server is told of it.
+  bool itemizes() const { return am_server ? options.far_wants_item : options.itemize > 0; }
   bool late_deletion() const { return delete_mode == DeleteMode::kDelay || delete_mode == DeleteMode::kAfter; }
   bool inplace() const { return options.inplace || append || append_verify; }
   // Two mtimes count as equal under --modify-window.
