@@ -82,11 +82,14 @@ Status LocalTransfers::copy(Request& request) {
     }
     return answer(Event::What::kFailed, request.ndx);
   }
-  auto output = placer_.open(request);
-  if (!output) return answer(Event::What::kFailed, request.ndx);
-
   // A line is held only while nobody would wait for it.
   Held shown{.segment = request.segment, .entry = &entry, .item = request.item, .transferred = true};
+  auto output = placer_.open(request);
+  if (!output) {
+    // A sender would have shown it before it could know.
+    TRY(hold(std::move(shown)));
+    return answer(Event::What::kFailed, request.ndx);
+  }
   const bool at_once = entry.size >= kLargeFile || terms_.progress->enabled();
   if (at_once) {
     TRY(flush());

@@ -10,6 +10,7 @@
 #include "libio/base/clock.h"
 #include "libproto/args.h"
 #include "libsync/options/far_args.h"
+#include "libsync/report/exit_code.h"
 #include "libsync/session/daemon_client.h"
 
 namespace ocsync::sync {
@@ -85,7 +86,14 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
     reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
   }
   if (!status) {
-    // Without this the far side would complain of a broken connection.
+    // The far side is told why, so that it does not take the end for a broken connection; then that it is over.
+    connection.activity.timeout_s = 1;
+    if (connection.channel.mux.post(proto::ErrorExitMessage{true, exit_code_of(error)})) (void)connection.channel.mux.flush();
+    for (int i = 0; i < 20 && !status; ++i) {
+      ::poll(nullptr, 0, 5);
+      status = program.child.poll_exit();
+    }
+    if (status) return 0;
     ::kill(program.child.pid(), SIGUSR1);
     program.child.close_in();
     program.child.close_out();

@@ -152,7 +152,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
     if (terms.progress) terms.progress->list_complete();
     return events.push(Event{.what = Event::What::kListEof});
   };
-  const Status status = run_together({scan_on, [&]() -> Status {
+  Status status = run_together({scan_on, [&]() -> Status {
                                         TRY(generator.run());
                                         return transfers.flush();
                                       }},
@@ -160,6 +160,8 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
                                        events.close();
                                        room.close();
                                      });
+  // What was asked for before a failure is still told.
+  (void)transfers.flush();
   return status;
 }
 

@@ -176,6 +176,7 @@ Status check_receiving_dirs(const Terms& terms, const Destination& destination) 
 Error worded(Error error, uint64_t bytes_so_far, std::string_view role) {
   if (error.fault == Fault::kStream && error.text == "unexpected end of stream")
     error.text = fmt::format("rsync: connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);
+  if (error.fault == Fault::kSocket && error.text.empty()) error.text = "write error";
   if (error.fault == Fault::kTimeout && error.text.starts_with("io timeout"))
     error.text = fmt::format("[{}] {} -- exiting", role, error.text);
   return error;

@@ -41,6 +41,7 @@ class Connection {
   Reporter* reporter = nullptr;
   bool client = false;
   bool far_said_exit = false;
+  Role role = Role::kReceiverStart;  // who speaks when this end fails; changes as the run goes on
 
  private:
   Status dispatch(const proto::Message& message);

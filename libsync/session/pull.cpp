@@ -100,6 +100,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
   if (!status) {
     Error error = worded(status.error(), connection.activity.bytes_in, "Receiver");
     const int child = far->abandon(connection, error);
+    ending.speak_as(connection.role);
     return ending.of(error, child);
   }
   const int child = far->finish(connection);

@@ -1,5 +1,7 @@
 #include "libsync/session/receiving.h"
 
+#include <atomic>
+
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/receive.h"
 #include "libsync/receiver/wire_transfers.h"
@@ -63,17 +65,28 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     return {};
   };
   KeepAlive keep_alive(channel.mux, o.timeout_s);
+  // Who failed first; the other only follows.
+  std::atomic<Role> blame{Role::kReceiverStart};
   const auto generate = [&]() -> Status {
-    TRY(generator.run());
+    if (const Status done = generator.run(); !done) {
+      if (blame == Role::kReceiverStart) blame = Role::kGenerator;
+      return done;
+    }
     // The last word; the far side may close at once.
     TRY(proto::write_done(*channel.indexes_out, channel.out));
     return channel.out.flush();
   };
-  const auto receive = [&] { return receiver.run(first, second, list_complete); };
-  TRY(run_together({receive, generate}, [&] {
+  const auto receive = [&] {
+    const Status done = receiver.run(first, second, list_complete);
+    if (!done && blame == Role::kReceiverStart) blame = Role::kReceiver;
+    return done;
+  };
+  const Status together = run_together({receive, generate}, [&] {
     events.close();
     bring_down();
-  }));
+  });
+  connection.role = blame;
+  TRY(together);
   result.statistics = receiver.statistics();
   return result;
 }

@@ -6,6 +6,17 @@
 
 namespace ocsync::sync {
 
+namespace {
+
+// What the far side says of its end explains the broken stream that another role met first.
+bool tells_more(const Error& later, const Error& first) {
+  if (first.fault == Fault::kClosed) return later.fault != Fault::kClosed;
+  const bool stream = first.fault == Fault::kSocket || first.fault == Fault::kStream || first.fault == Fault::kTimeout;
+  return stream && later.fault == Fault::kFarExit;
+}
+
+}  // namespace
+
 Status run_together(std::vector<std::function<Status()>> roles, const std::function<void()>& bring_down) {
   std::mutex mutex;
   std::optional<Error> first;
@@ -21,7 +32,7 @@ Status run_together(std::vector<std::function<Status()>> roles, const std::funct
     {
       const std::lock_guard lock(mutex);
       down = !first;
-      if (!first || (first->fault == Fault::kClosed && status.error().fault != Fault::kClosed)) first = status.error();
+      if (!first || tells_more(status.error(), *first)) first = status.error();
     }
     if (down) bring_down();
   };

@@ -110,6 +110,7 @@ int serve_on_standard_streams(const Options& options, Connection& connection, Re
     connection.channel.mux.post(proto::ErrorExitMessage{true, code});
     (void)connection.channel.mux.flush();
   }
+  if (!options.sender) ending.speak_as(connection.role);
   const int result = ending.of(error);
   (void)connection.channel.mux.flush();
   return result;
