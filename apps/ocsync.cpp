@@ -6,6 +6,7 @@
 
 #include "libio/os/signals.h"
 #include "libio/os/stop.h"
+#include "libsync/daemon/listen.h"
 #include "libsync/options/parse.h"
 #include "libsync/report/exit_code.h"
 #include "libsync/session/run.h"
@@ -29,9 +30,7 @@ int main(int argc, char** argv) try {
       std::fputs(command->text.c_str(), stdout);
       return std::fflush(stdout) == 0 ? 0 : sync::kExitDiagnostics;
     case sync::ParsedCommand::What::kSecluded: return sync::run_secluded_server(*command, environment, stop);
-    case sync::ParsedCommand::What::kDaemon:
-      fmt::print(stderr, "rsync: --daemon is not yet supported\n");
-      return sync::kExitUnsupported;
+    case sync::ParsedCommand::What::kDaemon: return sync::run_daemon(command->daemon, stop);
     case sync::ParsedCommand::What::kRun: break;
   }
   return command->options.server ? sync::run_server(command->options, stop) : sync::run_client(command->options, stop);

@@ -274,15 +274,79 @@ Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t m
 }
 
 Result<Dir> Dir::current() { return Dir(TRY(open_dir_at(AT_FDCWD, ".", 0))); }
-Result<Dir> Dir::child(Leaf name) const { return Dir(TRY(open_dir_at(fd(), name.c_str(), O_NOFOLLOW))); }
-Result<Dir> Dir::child_following(Leaf name) const { return Dir(TRY(open_dir_at(fd(), name.c_str(), 0))); }
-Result<Dir> Dir::beneath(const std::string& relative) const { return Dir(TRY(open_beneath(fd(), relative, true))); }
+Result<Dir> Dir::child(Leaf name) const { return Dir(TRY(open_dir_at(fd(), name.c_str(), O_NOFOLLOW)), ceiling_); }
+Result<Dir> Dir::child_following(Leaf name) const {
+  if (ceiling_ < 0) return Dir(TRY(open_dir_at(fd(), name.c_str(), 0)));
+  const Place place = TRY(confined_place(name));
+  return Dir(TRY(open_dir_at(place.dir.fd(), place.leaf.c_str(), O_NOFOLLOW)), ceiling_);
+}
+Result<Dir> Dir::beneath(const std::string& relative) const {
+  return Dir(TRY(open_beneath(fd(), relative, true)), ceiling_);
+}
 Result<Dir> Dir::beneath_nofollow(const std::string& relative) const {
-  return Dir(TRY(open_beneath(fd(), relative, false)));
+  return Dir(TRY(open_beneath(fd(), relative, false)), ceiling_);
+}
+
+bool Dir::is_within(int ceiling) const {
+  const Result<FileInfo> top = sys::stat_fd(ceiling);
+  if (!top) return false;
+  // Upwards by "..", which no symlink can divert: the ceiling comes, or the root of everything.
+  constexpr int kMostLevels = 4096;
+  Fd here;
+  int at = fd();
+  Result<FileInfo> info = sys::stat_fd(at);
+  for (int i = 0; i < kMostLevels && info; ++i) {
+    if (info->dev == top->dev && info->ino == top->ino) return true;
+    Result<Fd> up = sys::open_at(at, "..", O_PATH | O_DIRECTORY);
+    if (!up) return false;
+    const Result<FileInfo> above = sys::stat_fd(up->get());
+    if (!above || (above->dev == info->dev && above->ino == info->ino)) return false;
+    info = above;
+    here = *std::move(up);
+    at = here.get();
+  }
+  return false;
+}
+
+Result<Dir::Place> Dir::confined_place(Leaf name) const {
+  Dir at(TRY(sys::duplicate(fd())), ceiling_);
+  std::string rest = name.c_str();
+  for (int hops = 0; hops <= kMaxLinkHops;) {
+    // The next component; what is left stays in `rest`.
+    while (rest.starts_with('/')) rest.erase(0, 1);
+    const size_t slash = std::min(rest.find('/'), rest.size());
+    const std::string part = rest.substr(0, slash);
+    rest.erase(0, slash);
+    const bool last = rest.find_first_not_of('/') == rest.npos;
+    if (part.empty() || part == ".") {
+      if (last) return Place{std::move(at), "."};
+      continue;
+    }
+    if (part == "..") {
+      // Above the ceiling there is nothing for us.
+      Dir up(TRY(open_dir_at(at.fd(), "..", 0)), ceiling_);
+      if (!up.is_within(ceiling_)) return fail(Error(EXDEV));
+      at = std::move(up);
+      if (last) return Place{std::move(at), "."};
+      continue;
+    }
+    const Leaf leaf = TRY(Leaf::check(part));
+    const FileInfo info = TRY(sys::stat_at(at.fd(), part.c_str(), AT_SYMLINK_NOFOLLOW));
+    if (info.is_symlink()) {
+      const std::string target = TRY(sys::read_link(at.fd(), part.c_str()));
+      if (target.starts_with('/')) return fail(Error(EXDEV));
+      rest = target + rest;
+      ++hops;
+      continue;
+    }
+    if (last) return Place{std::move(at), part};
+    at = TRY(at.child(leaf));
+  }
+  return fail(Error(ELOOP));
 }
 
 Result<Dir> Dir::duplicate() const {
-  Dir copy(TRY(sys::duplicate(fd())));
+  Dir copy(TRY(sys::duplicate(fd())), ceiling_);
   // Both share one reading position now, so neither may list with it.
   std::atomic_ref(listed_).store(true);
   copy.listed_ = true;
@@ -329,7 +393,11 @@ Result<DirListing> Dir::list() const {
 
 Result<FileInfo> Dir::self() const { return sys::stat_fd(fd()); }
 Result<FileInfo> Dir::info(Leaf name) const { return sys::stat_at(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW); }
-Result<FileInfo> Dir::info_following(Leaf name) const { return sys::stat_at(fd(), name.c_str(), 0); }
+Result<FileInfo> Dir::info_following(Leaf name) const {
+  if (ceiling_ < 0) return sys::stat_at(fd(), name.c_str(), 0);
+  const Place place = TRY(confined_place(name));
+  return sys::stat_at(place.dir.fd(), place.leaf.c_str(), AT_SYMLINK_NOFOLLOW);
+}
 Result<FileInfo> Dir::info_with_btime(Leaf name) const {
   return sys::stat_with_birth(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW);
 }
@@ -348,6 +416,10 @@ Result<File> Dir::open_read(Leaf name, bool no_atime) const {
   return File(TRY(std::move(fd_or)));
 }
 Result<File> Dir::open_read_following(Leaf name) const {
+  if (ceiling_ >= 0) {
+    const Place place = TRY(confined_place(name));
+    return File(TRY(sys::open_at(place.dir.fd(), place.leaf.c_str(), O_RDONLY | kCareful)));
+  }
   return File(TRY(sys::open_at(fd(), name.c_str(), (O_RDONLY | kCareful) & ~O_NOFOLLOW)));
 }
 Result<File> Dir::open_write(Leaf name) const {

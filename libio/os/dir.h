@@ -93,18 +93,28 @@ class Dir {
   Status set_self_owner(uint32_t uid, uint32_t gid) const;
   Status set_self_times(std::optional<FileTime> atime, FileTime mtime) const;
 
+  // From now on what follows symlinks (child_following, info_following, open_read_following), here and in directories
+  // reached from here, refuses to end anywhere but in or below the directory `ceiling` (EXDEV; borrowed, and to stay
+  // open). Absolute targets are refused, too.
+  void confine_to(int ceiling) { ceiling_ = ceiling; }
+  // Is this directory `ceiling` or below it?
+  bool is_within(int ceiling) const;
+
   int fd() const { return fd_.get(); }
   bool valid() const { return fd_.valid(); }
 
  private:
-  explicit Dir(Fd fd) : fd_(std::move(fd)) {}
+  explicit Dir(Fd fd, int ceiling = -1) : fd_(std::move(fd)), ceiling_(ceiling) {}
+  // Where a chain of symlinks ends, without ever leaving the ceiling.
+  Result<Place> confined_place(Leaf name) const;
   Fd fd_;
+  int ceiling_ = -1;
   mutable bool listed_ = false;  // our own reading position was used; accessed atomically
 };
 
 struct Dir::Place {
   Dir dir;
-  std::string leaf;
+  std::string leaf;  // "." if the place is `dir` itself
 };
 
 }  // namespace ocsync::io

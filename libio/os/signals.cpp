@@ -44,6 +44,8 @@ void SignalWatch::replace(int number, void (*handler)(int)) {
   if (::sigaction(number, &now, nullptr) == 0) saved_.push_back(before);
 }
 
+void SignalWatch::redirect(Stop& stop) { watched.store(&stop); }
+
 bool SignalWatch::take_progress_request() {
   return progress_wanted.load(std::memory_order_relaxed) && progress_wanted.exchange(false);
 }

@@ -17,6 +17,8 @@ class SignalWatch {
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
+  // In a forked child: from now on `stop` hears of signals, since the old one's wake-up is shared with the parent.
+  static void redirect(Stop& stop);
   // True once after each request for a progress line.
   static bool take_progress_request();
 

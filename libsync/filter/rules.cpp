@@ -11,6 +11,7 @@
 #include "libio/os/identity.h"
 #include "libio/os/sys.h"
 #include "libsync/filter/rule_list.h"
+#include "libsync/list/named_dir.h"
 
 namespace ocsync::sync {
 namespace {
@@ -105,9 +106,14 @@ Result<std::string> read_rule_file(const io::File& file) {
 }
 
 ReadRuleFile standard_rule_reader(const Options& options) {
-  return [server = options.server, insecure = options.insecure_links](const std::string& path) -> Result<std::string> {
-    if (path == "-" && !server) return read_all(0);
-    const io::File file = TRY(io::Dir::open_trusted_file(path, io::Dir::Use::kRead, 0600, insecure));
+  Options where;
+  where.server = options.server;
+  where.insecure_links = options.insecure_links;
+  where.module_root = options.module_root;
+  where.module_fd = options.module_fd;
+  return [where = std::move(where)](const std::string& path) -> Result<std::string> {
+    if (path == "-" && !where.server) return read_all(0);
+    const io::File file = TRY(open_named_file(path, where));
     return read_all(file.fd());
   };
 }
@@ -126,6 +132,12 @@ FilterRules::FilterRules() : list_(std::make_shared<List>()) {}
 FilterRules::~FilterRules() = default;
 FilterRules::FilterRules(FilterRules&&) noexcept = default;
 FilterRules& FilterRules::operator=(FilterRules&&) noexcept = default;
+
+FilterRules FilterRules::copy() const {
+  FilterRules out;
+  *out.list_ = *list_;
+  return out;
+}
 
 Result<FilterRules> FilterRules::from_options(const Options& options, const ReadRuleFile& read) {
   RuleWorld world = RuleWorld::of_process(options);

@@ -54,6 +54,7 @@ class FilterRules {
   ~FilterRules();
   FilterRules(FilterRules&&) noexcept;
   FilterRules& operator=(FilterRules&&) noexcept;
+  FilterRules copy() const;
 
   // All rules that the command line asks for, in order, with the automatic ones (backup suffix, partial dir, -C, -F,
   // --old-dirs). Faults are kUsage with rsync's texts; missing files are kFileIo.

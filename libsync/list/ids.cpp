@@ -38,6 +38,7 @@ std::unique_ptr<NameService> system_names() { return std::make_unique<SystemName
 
 IdMap::Setup IdMap::Setup::of_process(const Options& options, bool id0_names) {
   Setup setup;
+  setup.ignore_names = options.ignore_names;
   setup.privileged = options.fake_super || options.super.value_or(io::is_root());
   setup.id0_names = id0_names;
   if (!setup.privileged) setup.own_groups = io::own_groups().value_or(std::vector<uint32_t>{io::effective_group()});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
 namespace ocsync::sync {
@@ -54,7 +55,9 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   auto root = std::make_unique<SourceRoot>();
   root->typed = dir;
   root->absolute = absolute_path(path);
-  auto opened = io::Dir::open_trusted(path.empty() ? "." : path, true);
+  const std::string named = path.empty() ? "." : path;
+  // A user may start wherever links lead; a daemon's client only inside the module.
+  auto opened = terms_.options.module_fd >= 0 ? open_named_dir(named, terms_.options) : io::Dir::open_trusted(named, true);
   if (!opened) return fail(opened.error());
   root->dir = std::make_shared<const io::Dir>(std::move(*opened));
   root->cache = std::make_unique<DirCache>(root->dir, true);

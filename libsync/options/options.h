@@ -170,6 +170,14 @@ struct Options {
   bool insecure_links = false;
   std::string confine_root;
 
+  // A daemon's module. A client cannot set any of these.
+  std::string module_root;         // absolute path of what the client is served; empty: no confinement of our own
+  int module_fd = -1;              // that directory, open (borrowed); -1 where the process's root already confines
+  bool operators_temp_dir = false; // temp_dir is the configuration's: it may lie anywhere
+  bool ignore_names = false;       // names of owners travel, but ids count
+  bool ignore_nonreadable = false; // leave out of lists what this process may not read
+  std::string module_chmod;        // modes that apply after the client's, also without -p
+
   // Batch.
   std::string write_batch, read_batch;
   bool only_write_batch = false;

@@ -164,6 +164,7 @@ enum DaemonOption {
   kTempDir,
   kVerbose,
   kNoVerbose,
+  kCheckConfig,
   kDaemonHelp
 };
 
@@ -189,6 +190,7 @@ std::vector<poptOption> daemon_table(int* number) {
       {"verbose", 'v', none, nullptr, kVerbose, nullptr, nullptr},
       {"no-verbose", 0, none, nullptr, kNoVerbose, nullptr, nullptr},
       {"no-v", 0, none, nullptr, kNoVerbose, nullptr, nullptr},
+      {"check-config", 0, none, nullptr, kCheckConfig, nullptr, nullptr},
       {"help", 'h', none, nullptr, kDaemonHelp, nullptr, nullptr},
   };
 }
@@ -263,6 +265,9 @@ Result<ParsedCommand> parse_daemon(const std::vector<const char*>& args) {
         break;
       case kNoVerbose:
         daemon.verbose = 0;
+        break;
+      case kCheckConfig:
+        daemon.check_config = true;
         break;
       case kDaemonHelp:
         return printing(daemon_help_text());

@@ -37,6 +37,7 @@ struct ParseEnvironment {
 struct DaemonCommand {
   bool server = false;  // started by a remote shell or a super-server: talks on standard input and output
   bool detach = true;
+  bool check_config = false;  // read the configuration, say what is wrong with it, and end
   std::string config, address, log_file, log_file_format, sockopts, temp_dir;
   bool log_file_format_given = false;
   int port = 0;

@@ -190,11 +190,11 @@ constexpr Row kRows[] = {
   {.name = "server", .set = special(K::kServer), .exact_refusal = true},
   {.name = "sender", .set = special(K::kSender), .exact_refusal = true},
   // Seeing one of these makes it a daemon's command line, which is read again with the rows of parse.cpp.
-  {.name = "config", .takes = kText, .set = special(K::kDaemon), .support = kNotYet},
-  {.name = "daemon", .set = special(K::kDaemon), .support = kNotYet},
-  {.name = "dparam", .takes = kText, .set = special(K::kDaemon), .support = kNotYet},
-  {.name = "detach", .set = special(K::kDaemon), .support = kNotYet},
-  {.name = "no-detach", .set = special(K::kDaemon), .support = kNotYet},
+  {.name = "config", .takes = kText, .set = special(K::kDaemon)},
+  {.name = "daemon", .set = special(K::kDaemon)},
+  {.name = "dparam", .takes = kText, .set = special(K::kDaemon)},
+  {.name = "detach", .set = special(K::kDaemon)},
+  {.name = "no-detach", .set = special(K::kDaemon)},
 };
 // clang-format on
 

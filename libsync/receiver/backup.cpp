@@ -4,6 +4,7 @@
 
 #include "libio/os/copy.h"
 #include "libio/os/temp_file.h"
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
 namespace ocsync::sync {
@@ -27,11 +28,16 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
     for (size_t i = 0; i < path.size();) {
       const size_t end = path.find('/', i + 1);
       made = path.substr(0, end);
-      if (::mkdir(made.c_str(), 0777) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-        return fail(Fault::kFileIo, fmt::format("backup mkdir \"{}\" failed", made), errno);
+      // What stands above a module is not for us to make.
+      if (!(terms_.options.module_root.starts_with(made) && made.size() <= terms_.options.module_root.size())) {
+        const Status done = make_named_dir(made, 0777, terms_.options);
+        const int error = done ? 0 : done.error().sys;
+        if (!done && error != EEXIST && error != EROFS && error != EACCES)
+          return fail(Fault::kFileIo, fmt::format("backup mkdir \"{}\" failed", made), error);
+      }
       i = end == std::string::npos ? path.size() : end;
     }
-    auto opened = io::Dir::open_trusted(path, terms_.options.insecure_links);
+    auto opened = open_named_dir(path, terms_.options);
     if (!opened) return fail(Fault::kFileIo, fmt::format("cannot open backup-dir \"{}\"", path), opened.error().sys);
     root_ = std::make_shared<const io::Dir>(std::move(*opened));
   }

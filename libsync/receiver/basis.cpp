@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
 namespace ocsync::sync {
@@ -51,7 +52,7 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
       else
         path = join_path(destination.absolute(), path);
     }
-    auto dir = io::Dir::open_trusted(path, terms.options.insecure_links);
+    auto dir = open_named_dir(path, terms.options);
     if (!dir) {
       terms.reporter.warning_line(dir.error().sys == ENOTDIR ? fmt::format("{} arg is not a dir: {}", option, path)
                                                              : fmt::format("{} arg does not exist: {}", option, path));

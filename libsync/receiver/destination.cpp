@@ -1,5 +1,7 @@
 #include "libsync/receiver/destination.h"
 
+#include "libsync/list/named_dir.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -69,7 +71,7 @@ std::string Destination::shown(std::string_view path) const {
 namespace {
 
 // mkdir -p for an operator's path; returns how many directories were made, or would be.
-Result<int> make_path(const std::string& path, bool drop_last, bool only_count) {
+Result<int> make_path(const std::string& path, bool drop_last, bool only_count, const Options& options) {
   std::string whole = path;
   while (whole.size() > 1 && whole.back() == '/') whole.pop_back();
   if (drop_last) {
@@ -81,10 +83,10 @@ Result<int> make_path(const std::string& path, bool drop_last, bool only_count) 
   for (size_t at = whole[0] == '/' ? 1 : 0; at != std::string::npos && at < whole.size();) {
     const size_t slash = whole.find('/', at);
     const std::string part = whole.substr(0, slash);
-    struct stat st{};
-    if (only_count) made += ::stat(part.c_str(), &st) != 0;
-    else if (::mkdir(part.c_str(), 0777) == 0) ++made;
-    else if (errno != EEXIST && errno != EISDIR) return fail_errno();
+    const Status done = only_count ? Status() : make_named_dir(part, 0777, options);
+    if (only_count) made += !named_info(part, options);
+    else if (done) ++made;
+    else if (done.error().sys != EEXIST && done.error().sys != EISDIR) return fail(done.error());
     at = slash == std::string::npos ? slash : slash + 1;
   }
   return made;
@@ -99,12 +101,10 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   std::string path = wanted.path.empty() ? "." : wanted.path;
   const bool trailing_slash = path.back() == '/';
   const bool announces = options.verbosity.shows(Info::kName) || terms.itemizes();
-  struct stat st{};
-  int exists = ::stat(path.c_str(), &st);
-  int stat_errno = errno;
+  auto there = named_info(path, options);
 
-  if (options.mkpath && exists < 0 && (path.find('/') != std::string::npos || wanted.entries > 1)) {
-    const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash), options.dry_run);
+  if (options.mkpath && !there && (path.find('/') != std::string::npos || wanted.entries > 1)) {
+    const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash), options.dry_run, options);
     if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
     if (*made > 0 && announces) {
       std::string shown = path;
@@ -113,13 +113,12 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
       terms.reporter.info_line(fmt::format("created {} director{} for {}", *made, *made == 1 ? "y" : "ies", shown));
     }
     if (*made > 0 && !options.dry_run) {
-      exists = ::stat(path.c_str(), &st);
-      stat_errno = errno;
+      there = named_info(path, options);
     }
   }
 
   const auto enter = [&](const std::string& where, const char* step) -> Status {
-    auto dir = io::Dir::open_trusted(where, options.insecure_links);
+    auto dir = open_named_dir(where, options);
     if (!dir)
       return fail(Fault::kSelect, fmt::format("change_dir#{} \"{}\" failed", step, absolute_path(where)), dir.error().sys);
     out.absolute_ = absolute_path(where);
@@ -127,8 +126,8 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     return {};
   };
 
-  if (exists == 0) {
-    if (S_ISDIR(st.st_mode)) {
+  if (there) {
+    if (there->is_dir()) {
       TRY(enter(path, "1"));
       return out;
     }
@@ -136,15 +135,15 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
       return fail(Fault::kSelect, "ERROR: destination must be a directory when copying more than 1 file");
     if (wanted.entries == 1 && wanted.first_is_dir)
       return fail(Fault::kSelect, "ERROR: cannot overwrite non-directory with a directory");
-  } else if (stat_errno != ENOENT) {
-    return fail(Fault::kSelect, fmt::format("ERROR: cannot stat destination \"{}\"", absolute_path(path)), stat_errno);
+  } else if (there.error().sys != ENOENT) {
+    return fail(Fault::kSelect, fmt::format("ERROR: cannot stat destination \"{}\"", absolute_path(path)), there.error().sys);
   }
 
   if (wanted.entries > 1 || trailing_slash) {
-    if (exists == 0) return fail(Fault::kUsage, "ERROR: destination path is not a directory");
+    if (there) return fail(Fault::kUsage, "ERROR: destination path is not a directory");
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    if (!options.dry_run && ::mkdir(path.c_str(), 0777) != 0)
-      return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), errno);
+    const Status made = options.dry_run ? Status() : make_named_dir(path, 0777, options);
+    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
     if (announces) terms.reporter.info_line(fmt::format("created directory {}", path));
     out.created_ = true;
     if (options.dry_run) {
@@ -161,7 +160,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   const size_t slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   out.solo_name_ = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (options.dry_run && options.mkpath && ::stat(parent.c_str(), &st) < 0) {
+  if (options.dry_run && options.mkpath && !named_info(parent, options)) {
     out.missing_ = true;
     out.absolute_ = absolute_path(parent);
     out.cache_ = std::make_unique<DirCache>(nullptr, true);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libio/os/copy.h"
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
 
@@ -14,9 +15,9 @@ std::optional<Placer::Partial> Placer::partial_place(const std::string& path, bo
   Partial out;
   out.leaf = leaf_of_path(path);
   if (setting[0] == '/') {
-    auto dir = io::Dir::open_trusted(setting, terms_.options.insecure_links);
-    if (!dir && make && dir.error().sys == ENOENT && ::mkdir(setting.c_str(), 0700) == 0)
-      dir = io::Dir::open_trusted(setting, terms_.options.insecure_links);
+    auto dir = open_named_dir(setting, terms_.options);
+    if (!dir && make && dir.error().sys == ENOENT && make_named_dir(setting, 0700, terms_.options))
+      dir = open_named_dir(setting, terms_.options);
     if (!dir) return std::nullopt;
     out.dir = std::make_shared<const io::Dir>(std::move(*dir));
     out.path = join_path(setting, out.leaf);
@@ -83,7 +84,8 @@ std::optional<Output> Placer::open(const Request& request) {
   std::shared_ptr<const io::Dir> dir = request.dir;
   if (!o.temp_dir.empty()) {
     if (!temp_dir_) {
-      auto opened = io::Dir::open_trusted(o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination_.absolute(), o.temp_dir), o.insecure_links);
+      const std::string path = o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination_.absolute(), o.temp_dir);
+      auto opened = o.operators_temp_dir ? io::Dir::open_trusted(path, o.insecure_links) : open_named_dir(path, o);
       if (!opened) {
         terms_.reporter.error_transfer(role_, fmt::format("cannot open temp-dir \"{}\"", o.temp_dir), opened.error().sys);
         return std::nullopt;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "libio/base/clock.h"
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/options/far_args.h"
 
@@ -150,25 +151,26 @@ void ListLines::done(int64_t entries) {
 }
 Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
   const Options& o = terms.options;
-  struct stat st{};
   if (!o.backup_dir.empty()) {
     const std::string path = o.backup_dir[0] == '/' ? o.backup_dir : join_path(destination.absolute(), o.backup_dir);
-    if (::stat(path.c_str(), &st) == 0) {
-      if (!S_ISDIR(st.st_mode)) return fail(Fault::kUsage, fmt::format("The backup-dir is not a directory: {}", o.backup_dir));
+    const auto info = named_info(path, o);
+    if (info) {
+      if (!info->is_dir()) return fail(Fault::kUsage, fmt::format("The backup-dir is not a directory: {}", o.backup_dir));
       terms.reporter.info_line_if(Info::kBackup, 1, fmt::format("backup_dir is {}", o.backup_dir));
-    } else if (errno != ENOENT) {
-      return fail(Fault::kFileIo, fmt::format("Failed to stat {}: {}", o.backup_dir, ::strerror(errno)));
+    } else if (info.error().sys != ENOENT) {
+      return fail(Fault::kFileIo, fmt::format("Failed to stat {}: {}", o.backup_dir, ::strerror(info.error().sys)));
     } else {
       terms.reporter.info_line_if(Info::kBackup, 1, fmt::format("(new) backup_dir is {}", o.backup_dir));
     }
   }
   if (!o.temp_dir.empty()) {
     const std::string path = o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination.absolute(), o.temp_dir);
-    if (::stat(path.c_str(), &st) != 0) {
-      if (errno == ENOENT) return fail(Fault::kUsage, fmt::format("The temp-dir does not exist: {}", o.temp_dir));
-      return fail(Fault::kFileIo, fmt::format("Failed to stat temp-dir {}: {}", o.temp_dir, ::strerror(errno)));
+    const auto info = o.operators_temp_dir ? named_info(path, Options()) : named_info(path, o);
+    if (!info) {
+      if (info.error().sys == ENOENT) return fail(Fault::kUsage, fmt::format("The temp-dir does not exist: {}", o.temp_dir));
+      return fail(Fault::kFileIo, fmt::format("Failed to stat temp-dir {}: {}", o.temp_dir, ::strerror(info.error().sys)));
     }
-    if (!S_ISDIR(st.st_mode)) return fail(Fault::kUsage, fmt::format("The temp-dir is not a directory: {}", o.temp_dir));
+    if (!info->is_dir()) return fail(Fault::kUsage, fmt::format("The temp-dir is not a directory: {}", o.temp_dir));
   }
   return {};
 }

@@ -15,7 +15,8 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   ReceivingResult result;
   Channel& channel = connection.channel;
   const Options& o = terms.options;
-  const auto names = system_names();
+  const auto own_names = system_names();
+  NameService* const names = terms.names ? terms.names : own_names.get();
   auto setup = IdMap::Setup::of_process(o, terms.agreed.id0_names);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));

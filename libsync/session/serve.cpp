@@ -17,24 +17,101 @@
 
 namespace ocsync::sync {
 
-Status serve(const Options& options, Connection& connection, Reporter& reporter, Totals& totals, io::Stop& stop) {
+namespace {
+
+// Rules that travelled, with those both ends know, below what the module hides.
+Result<FilterRules> rules_from_wire(const std::vector<std::string>& rules, const Options& options,
+                                    const proto::Agreement& agreed, const ServedModule* module) {
+  FilterRules filters = TRY(module ? FilterRules::from_wire(rules, options, agreed, module->world)
+                                   : FilterRules::from_wire(rules, options, agreed));
+  TRY(filters.add_server_rules(options, agreed));
+  if (module && module->filters) filters.guard_with(TRY(module->filters()));
+  return filters;
+}
+
+std::string collapsed_name(std::string_view path) {
+  std::string out;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, end - at);
+    at = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (!out.empty()) out += '/';
+    out += part;
+  }
+  return out;
+}
+
+// Is this path, or a directory on the way to it, hidden?
+bool hides_path(const FilterRules& filters, const std::string& path) {
+  if (path.empty()) return false;
+  for (size_t at = path.find('/'); at != path.npos; at = path.find('/', at + 1))
+    if (filters.module_hides(path.substr(0, at), true)) return true;
+  return filters.module_hides(path, true);
+}
+
+// What a module allows this client at all.
+Status admit_to_module(const Options& options, ServedModule& module, bool we_send) {
+  if (module.refusal) return fail(*module.refusal);
+  if (we_send) {
+    if (module.write_only) return fail(Fault::kUsage, "ERROR: module is write only");
+    if (module.read_only && (options.remove_source_files || options.remove_sent_files))
+      return fail(Fault::kUsage, "ERROR: --remove-source-files cannot be used with a read-only module");
+  } else if (module.read_only) {
+    return fail(Fault::kUsage, "ERROR: module is read only");
+  }
+  if (!module.filters) return {};
+  // Options that name what the module hides.
+  const FilterRules hidden = TRY(module.filters());
+  const std::string& root = options.module_root;
+  const auto hides = [&](std::string path) {
+    if (path.empty() || path == "-") return false;
+    if (path.starts_with('/') && root != "/" && path.starts_with(root)) path.erase(0, root.size());
+    return hides_path(hidden, collapsed_name(path));
+  };
+  bool rejected = hides(options.backup_dir) || hides(options.files_from) || (!options.operators_temp_dir && hides(options.temp_dir)) ||
+                  (options.partial_dir.starts_with('/') && hides(options.partial_dir));
+  for (const std::string& dir : options.basis_dirs) rejected = rejected || hides(dir);
+  for (const FilterArgument& rule : options.filters)
+    if (rule.kind == FilterArgument::Kind::kIncludeFrom || rule.kind == FilterArgument::Kind::kExcludeFrom)
+      rejected = rejected || hides(rule.text);
+  if (rejected) return fail(Fault::kUsage, "Your options have been rejected by the server.");
+  return {};
+}
+
+}  // namespace
+
+Status serve(const Options& options, Connection& connection, Reporter& reporter, Totals& totals, io::Stop& stop,
+             ServedModule* module) {
   Channel& channel = connection.channel;
   const bool we_send = options.sender;
-  const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes_of(options, true, we_send)));
+  proto::HandshakeWishes wishes = wishes_of(options, true, we_send);
+  if (module) wishes.far_version = module->version;
+  const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes));
   Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
   Progress progress(reporter, options, totals);
   terms.progress = &progress;
   channel.agree(agreed);
+  if (module && module->refusal && we_send && !options.files_from.empty() && !agreed.files_from_framed) {
+    // A client that waits to hear of names must hear of their end first.
+    TRY(channel.out.u8(0));
+    TRY(channel.out.flush());
+  }
   channel.mux.enable();
   reporter.connect_far_side([&](const proto::Message& message) { channel.mux.post(message); }, agreed.rich_text_codes,
-                            agreed.version <= 28 && !options.stderr_given);
+                            (agreed.version <= 28 && !options.stderr_given) || (module && module->socket));
+  if (module) {
+    terms.names = module->names;
+    TRY(admit_to_module(options, *module, we_send));
+    if (options.timeout_s > 0 && agreed.version >= 31) channel.mux.post(proto::IoTimeoutMessage{options.timeout_s});
+  }
 
   say_algorithms(terms);
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
   const std::string start = operands.front();
   operands.erase(operands.begin());
-  if (!(we_send && options.relative)) {
+  if (!module && !(we_send && options.relative)) {
     if (::chdir(start.c_str()) != 0)
       return fail(Fault::kSelect, fmt::format("change_dir#3 \"{}\" failed", absolute_path(start)), errno);
   }
@@ -44,8 +121,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
     else channel.demux.pass_freely();
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
-    FilterRules filters = TRY(FilterRules::from_wire(rules, options, agreed));
-    TRY(filters.add_server_rules(options, agreed));
+    FilterRules filters = TRY(rules_from_wire(rules, options, agreed, module));
     SourceNames sources;
     if (options.files_from == "-") {
       const bool bare = agreed.client_frames && !agreed.files_from_framed;
@@ -65,11 +141,11 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (agreed.client_frames) channel.demux.enable();
   else channel.demux.pass_freely();
   FilterRules filters;
+  if (module && module->filters) filters.guard_with(TRY(module->filters()));
   const bool told = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
   if (told) {
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
-    filters = TRY(FilterRules::from_wire(rules, options, agreed));
-    TRY(filters.add_server_rules(options, agreed));
+    filters = TRY(rules_from_wire(rules, options, agreed, module));
   }
   std::function<Status()> forward;
   if (!options.files_from.empty()) {
@@ -86,17 +162,26 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   }
   std::optional<std::string> destination;
   if (!operands.empty()) destination = operands[0];
+  if (module && module->filters && destination && *destination != ".") {
+    const std::string path = collapsed_name(*destination);
+    const FilterRules hidden = TRY(module->filters());
+    if (hides_path(hidden, path))
+      return fail(Fault::kSelect, fmt::format("ERROR: daemon has excluded destination \"{}\"", *destination));
+  }
   TRY(run_receiving_side(terms, connection, filters, destination, {}, forward, bring_down));
   return {};
 }
 
-namespace {
-
-int serve_on_standard_streams(const Options& options, Connection& connection, Reporter& reporter, io::Stop& stop) {
+int serve_to_the_end(const Options& options, Connection& connection, Reporter& reporter, io::Stop& stop,
+                     ServedModule* module) {
   Ending ending(reporter, options.sender ? Role::kSender : Role::kReceiverStart);
   Totals totals;
-  const Status status = serve(options, connection, reporter, totals, stop);
+  const Status status = serve(options, connection, reporter, totals, stop, module);
+  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   if (status) {
+    const int so_far = final_exit_code(0, 0, reporter.state().io_error, reporter.state().transfer_error);
+    if (module) reporter.log_closing(so_far, options.sender, totals);
     reporter.connect_far_side({}, true);
     const RunState& state = reporter.state();
     reporter.flush();
@@ -116,13 +201,11 @@ int serve_on_standard_streams(const Options& options, Connection& connection, Re
   return result;
 }
 
-}  // namespace
-
 int run_server(const Options& options, io::Stop& stop) {
   Reporter reporter(options);
   Connection connection(0, 1, options, stop);
   connection.reporter = &reporter;
-  return serve_on_standard_streams(options, connection, reporter, stop);
+  return serve_to_the_end(options, connection, reporter, stop);
 }
 
 int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& environment, io::Stop& stop) {
@@ -153,7 +236,7 @@ int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& envi
   Reporter reporter(options);
   connection.reporter = &reporter;
   connection.activity.timeout_s = options.timeout_s;
-  return serve_on_standard_streams(options, connection, reporter, stop);
+  return serve_to_the_end(options, connection, reporter, stop);
 }
 
 }  // namespace ocsync::sync

@@ -17,6 +17,7 @@
 
 namespace ocsync::sync {
 
+class NameService;
 class Progress;
 
 struct Terms {
@@ -26,6 +27,7 @@ struct Terms {
   Totals& totals;
   const io::Stop& stop;
   Progress* progress = nullptr;  // never null once the roles run
+  NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
 
   bool am_server = false;
   bool we_send = false;      // this process has the sending role (a local run has both: see local)

@@ -1,0 +1,22 @@
+// Directories and files that somebody named: the operator on a command line, or a daemon's client. The first may lead
+// anywhere by links that can be trusted; the second stays inside the module whatever lies there.
+#pragma once
+
+#include <string>
+
+#include "libio/os/dir.h"
+#include "libsync/options/options.h"
+
+namespace ocsync::sync {
+
+Result<io::Dir> open_named_dir(const std::string& path, const Options& options);
+// The directory of the last component, and that component ("." if there is none to speak of).
+Result<io::Dir::Place> named_parent(const std::string& path, const Options& options);
+// mkdir() of the last component; EEXIST if there is something.
+Status make_named_dir(const std::string& path, uint32_t mode, const Options& options);
+// stat(), with nothing outside the module to be seen.
+Result<io::FileInfo> named_info(const std::string& path, const Options& options);
+// A file to read. Within a module the last component is no symlink.
+Result<io::File> open_named_file(const std::string& path, const Options& options);
+
+}  // namespace ocsync::sync
