@@ -240,17 +240,32 @@ Status write_xattr_request(WireXattrs& set, const std::vector<int32_t>& numbers,
   return out.u8(0);
 }
 
-Result<std::vector<int32_t>> read_xattr_request(WireXattrs& set, Reader& in) {
+Result<std::vector<int32_t>> read_xattr_numbers(Reader& in) {
   std::vector<int32_t> numbers;
   int32_t previous = 0;
   while (const int32_t number = TRY(read_number(in, previous))) {
+    // Each may be asked for once, so there cannot be more.
+    if (numbers.size() >= static_cast<size_t>(kMaxXattrs))
+      return fail(Fault::kProtocol, "could not find xattr #" + std::to_string(number));
+    numbers.push_back(number);
+    previous = number;
+  }
+  return numbers;
+}
+
+Status accept_xattr_request(WireXattrs& set, const std::vector<int32_t>& numbers) {
+  for (const int32_t number : numbers) {
     if (!known_number(set, number)) return fail(Fault::kProtocol, "could not find xattr #" + std::to_string(number));
     WireXattr& x = set[static_cast<size_t>(number) - 1];
     if (x.asked) return fail(Fault::kProtocol, "internal abbrev error on " + x.name);
     x.asked = true;
-    numbers.push_back(number);
-    previous = number;
   }
+  return {};
+}
+
+Result<std::vector<int32_t>> read_xattr_request(WireXattrs& set, Reader& in) {
+  std::vector<int32_t> numbers = TRY(read_xattr_numbers(in));
+  TRY(accept_xattr_request(set, numbers));
   return numbers;
 }
 

@@ -132,6 +132,9 @@ class XattrDecoder {
 Status write_xattr_request(WireXattrs& set, const std::vector<int32_t>& numbers, Writer& out);
 // Sender: the numbers asked for. Refuses unknown and unabbreviated ones and what was asked before; marks them.
 Result<std::vector<int32_t>> read_xattr_request(WireXattrs& set, Reader& in);
+// The same in two steps, for a sender that reads on another thread than it answers.
+Result<std::vector<int32_t>> read_xattr_numbers(Reader& in);
+Status accept_xattr_request(WireXattrs& set, const std::vector<int32_t>& numbers);
 
 struct XattrValue {
   int32_t number = 0;

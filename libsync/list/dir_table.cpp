@@ -3,11 +3,8 @@
 namespace ocsync::sync {
 
 DirNode::DirNode(const Entry& in_list)
-    : path(in_list.path()), entry(in_list), cleared(!in_list.active()),
-      source_root(in_list.extras ? in_list.extras->source_root : 0), dir_(in_list.dir_view()), leaf_(in_list.leaf_view()) {
-  entry.dir = dir_.c_str();
-  entry.leaf = leaf_.c_str();
-  entry.extras = nullptr;
+    : cleared(!in_list.active()), source_root(in_list.extras ? in_list.extras->source_root : 0) {
+  refresh(in_list);
 }
 
 void DirNode::refresh(const Entry& in_list) {
@@ -18,6 +15,13 @@ void DirNode::refresh(const Entry& in_list) {
   entry.dir = dir_.c_str();
   entry.leaf = leaf_.c_str();
   entry.extras = nullptr;
+  if (!in_list.extras || (in_list.extras->acl < 0 && in_list.extras->xattrs < 0)) return;
+  extras_ = Extras();
+  extras_.acl = in_list.extras->acl;
+  extras_.default_acl = in_list.extras->default_acl;
+  extras_.xattrs = in_list.extras->xattrs;
+  extras_.source_root = in_list.extras->source_root;
+  entry.extras = &extras_;
 }
 
 int32_t DirTable::add(Segment& segment) {

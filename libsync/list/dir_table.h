@@ -26,6 +26,7 @@ struct DirNode {
 
  private:
   std::string dir_, leaf_;
+  Extras extras_;          // for directories with ACLs or attributes
 };
 
 class DirTable {

@@ -4,6 +4,7 @@
 
 #include "libproto/ids_wire.h"
 #include "libsync/list/paths.h"
+#include "libsync/meta/book.h"
 
 namespace ocsync::sync {
 
@@ -64,6 +65,7 @@ Status ListSender::send(Segment& segment) {
     }
     if (o.checksum && wire_.checksum.size == 0) wire_.checksum.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
     TRY(encoder_.encode(wire_, out_));
+    TRY(send_meta(entry, with_names));
   }
   const int io_error = o.ignore_errors ? 0 : terms_.reporter.state().io_error.load();
   int told = first_list_ || io_error != first_io_error_ ? io_error : 0;
@@ -72,6 +74,44 @@ Status ListSender::send(Segment& segment) {
   first_list_ = false;
   terms_.totals.list_bytes += static_cast<int64_t>(out_.position() - start);
   return {};
+}
+
+// ACLs and attributes stand behind the entry that has them.
+Status ListSender::send_meta(const Entry& entry, bool with_names) {
+  const Options& o = terms_.options;
+  const Extras none;
+  const Extras& extras = entry.extras ? *entry.extras : none;
+  if (o.acls && !entry.is_symlink()) {
+    TRY(send_acl(proto::AclKind::kAccess, extras.acl, with_names));
+    if (entry.is_dir()) TRY(send_acl(proto::AclKind::kDefault, extras.default_acl, with_names));
+  }
+  if (o.xattrs == 0) return {};
+  if (extras.xattrs < 0) {
+    TRY(xattrs_.encode({}, out_));
+    return {};
+  }
+  const auto at = static_cast<size_t>(extras.xattrs);
+  if (at >= xattr_numbers_.size()) xattr_numbers_.resize(at + 1, -1);
+  xattr_numbers_[at] = TRY(xattrs_.encode(terms_.meta->wire_set(extras.xattrs), out_));
+  return {};
+}
+
+Status ListSender::send_acl(proto::AclKind kind, int32_t number, bool with_names) {
+  proto::WireAcl acl;
+  if (number >= 0) {
+    acl = terms_.meta->acl(kind, number);
+    std::vector<bool>& sent = acl_sent_[static_cast<size_t>(kind)];
+    const auto at = static_cast<size_t>(number);
+    if (at >= sent.size()) sent.resize(at + 1);
+    if (!sent[at]) {
+      sent[at] = true;
+      for (proto::AclName& name : acl.names) {
+        const bool first = name.user ? names_.first_use_of_user(name.id) : names_.first_use_of_group(name.id);
+        if (first && with_names) name.name = name.user ? names_.user_name(name.id) : names_.group_name(name.id);
+      }
+    }
+  }
+  return acls_.encode(kind, acl, out_);
 }
 
 Status ListSender::send_trailer() {
@@ -89,7 +129,7 @@ Status ListSender::send_trailer() {
 
 ListReceiver::ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit)
     : terms_(terms), in_(&in), decoder_(terms.agreed, terms.entry_fields()), ids_(std::move(ids)), admit_(std::move(admit)),
-      next_ndx_(terms.agreed.incremental ? 1 : 0) {}
+      acls_(terms.options.fake_super), next_ndx_(terms.agreed.incremental ? 1 : 0) {}
 
 // Below version 30 only argument directories are marked; which others have content follows from the order they came in.
 void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
@@ -217,9 +257,42 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
     Admission admission = Admission::kWhole;
     if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
     TRY(take(*segment, parent, admission));
+    TRY(read_meta(*segment, segment->added(segment->count() - 1)));
   }
   terms_.totals.list_bytes += static_cast<int64_t>(in_->position() - start);
   return segment;
+}
+
+Status ListReceiver::read_acl(proto::AclKind kind, uint32_t mode, int32_t& number) {
+  number = TRY(acls_.decode(kind, *in_));
+  if (!acls_.is_new()) return {};
+  proto::WireAcl acl = acls_.at(kind, number);
+  // Names decide about an id at its first use; the ids themselves are mapped once the list is complete.
+  for (const proto::AclName& name : acl.names) {
+    if (name.name.empty()) continue;
+    if (name.user) ids_.map_user(name.id, name.name);
+    else ids_.map_group(name.id, name.name);
+  }
+  if (!acl.names.empty() && acl.mask == proto::kNoAccess) {
+    if (kind == proto::AclKind::kAccess) acl.mask = mode >> 3 & 7;
+    else proto::complete_default(acl);
+  }
+  terms_.meta->append_acl(kind, std::move(acl));
+  return {};
+}
+
+Status ListReceiver::read_meta(Segment& segment, Entry& entry) {
+  const Options& o = terms_.options;
+  if (o.acls && !entry.is_symlink()) {
+    Extras& extras = segment.extras_of(entry);
+    TRY(read_acl(proto::AclKind::kAccess, entry.mode, extras.acl));
+    if (entry.is_dir()) TRY(read_acl(proto::AclKind::kDefault, entry.mode, extras.default_acl));
+  }
+  if (o.xattrs == 0) return {};
+  const int32_t number = TRY(xattrs_.decode(*in_));
+  if (xattrs_.is_new()) terms_.meta->append_set(xattrs_.at(number));
+  segment.extras_of(entry).xattrs = number;
+  return {};
 }
 
 Status ListReceiver::adopt(Segment& segment) {
@@ -257,6 +330,8 @@ Status ListReceiver::finish(Segment& segment) {
       if (entry.is_regular() || entry.is_symlink()) terms_.totals.total_size += entry.size;
     }
   }
+  if (o.acls)
+    terms_.meta->map_acls([&](uint32_t id) { return ids_.map_user(id, {}); }, [&](uint32_t id) { return ids_.map_group(id, {}).gid; });
   segment.first_position = total_;
   total_ += segment.count();
   if (!terms_.local) segment.seal(terms_.order(), !o.iconv.empty());

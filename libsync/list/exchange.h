@@ -11,6 +11,7 @@
 #include "libio/base/stream.h"
 #include "libproto/entry_wire.h"
 #include "libproto/index.h"
+#include "libproto/meta_wire.h"
 #include "libsync/list/dir_table.h"
 #include "libsync/list/ids.h"
 #include "libsync/list/segment.h"
@@ -27,8 +28,12 @@ class ListSender {
   Status send(Segment& segment);
   // What follows the only list of a session without incremental lists: id lists, io_error.
   Status send_trailer();
+  // What the far side may ask of the set that entries call `number`, as it was sent.
+  proto::WireXattrs& sent_xattrs(int32_t number) { return xattrs_.at(xattr_numbers_[static_cast<size_t>(number)]); }
 
  private:
+  Status send_acl(proto::AclKind kind, int32_t number, bool with_names);
+  Status send_meta(const Entry& entry, bool with_names);
   const Terms& terms_;
   Writer& out_;
   proto::EntryEncoder encoder_;
@@ -36,6 +41,10 @@ class ListSender {
   IdNames names_{*service_};
   proto::WireEntry wire_;
   std::unique_ptr<CharsetConverter> to_wire_;
+  proto::AclEncoder acls_;
+  std::vector<bool> acl_sent_[2];            // by number in the book
+  proto::XattrEncoder xattrs_;
+  std::vector<int32_t> xattr_numbers_;       // by number in the book; -1: not sent yet
   bool first_list_ = true;
   int first_io_error_ = 0;
 };
@@ -60,6 +69,8 @@ class ListReceiver {
 
  private:
   Result<std::shared_ptr<Segment>> read(DirNode* parent);
+  Status read_acl(proto::AclKind kind, uint32_t mode, int32_t& number);
+  Status read_meta(Segment& segment, Entry& entry);
   Status take(Segment& segment, const DirNode* parent, Admission admission);
   Status finish(Segment& segment);
   void derive_content_marks(Entry& entry, uint8_t shared);
@@ -73,6 +84,8 @@ class ListReceiver {
   std::optional<ModeChanges> chmod_;
   DirTable dirs_;
   proto::WireEntry wire_, leader_;
+  proto::AclDecoder acls_;
+  proto::XattrDecoder xattrs_;
   std::unique_ptr<CharsetConverter> from_wire_;
   int32_t next_ndx_;
   int64_t total_ = 0;

@@ -8,6 +8,8 @@
 
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/meta/fake_super.h"
+#include "libsync/meta/read.h"
 
 namespace ocsync::sync {
 
@@ -119,6 +121,16 @@ Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std:
   target.clear();
   if (o.copy_links || follow_all) return dir.info_following(leaf);
   io::FileInfo info = TRY(dir.info(leaf));
+  if (o.fake_super) {
+    info = TRY(seen(Object::named(dir, leaf), info, terms_, path));
+    if (info.is_symlink() && !o.copy_links) {
+      auto stored = read_fake_link(dir, leaf);
+      if (stored) {
+        target = std::move(*stored);
+        return info;
+      }
+    }
+  }
   if (!info.is_symlink()) return info;
   if (follow_dirs || o.copy_dirlinks) {
     const auto there = dir.info_following(leaf);
@@ -135,12 +147,67 @@ Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std:
   return info;
 }
 
-// Adds what `info` describes; returns its position in the segment.
+// ACLs and extended attributes of what `info` describes. False: they cannot be read (reported), and it is left out.
+bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf, const std::string& path,
+                        const io::FileInfo& info, MetaNumbers& out) {
+  const Options& o = terms_.options;
+  Object object = leaf ? Object::named(dir, *leaf) : Object::itself(dir);
+  io::File followed;
+  if (leaf && !info.is_symlink()) {
+    // Where a symlink was followed, what counts is at its end.
+    const auto itself = dir.info(*leaf);
+    if (itself && itself->is_symlink()) {
+      if (auto file = dir.open_read_following(*leaf)) {
+        followed = std::move(*file);
+        object = Object::opened(followed);
+      }
+    }
+  }
+  uint32_t mode = info.mode;
+  if (o.copy_devices && info.is_device()) mode = S_IFREG | (mode & 0777);
+  if (chmod_ && !S_ISLNK(mode)) mode = chmod_->apply(mode);
+  const std::string name = shown(root, path);
+  const auto refuse = [&](const Error& e) {
+    general_error();
+    terms_.reporter.error_transfer(Role::kSender, e.text, e.sys);
+    return false;
+  };
+  if (o.acls && !S_ISLNK(mode)) {
+    auto access = read_access_acl(object, mode, terms_, name);
+    if (!access) return refuse(access.error());
+    proto::condense_access(*access, mode);
+    // What a receiving side would put back.
+    if (terms_.meta->serves_both_ends() && !access->names.empty() && access->mask == proto::kNoAccess)
+      access->mask = mode >> 3 & 7;
+    out.acl = terms_.meta->add_acl(proto::AclKind::kAccess, std::move(*access));
+    if (S_ISDIR(mode)) {
+      auto by_default = read_default_acl(object, mode, terms_, name);
+      if (!by_default) return refuse(by_default.error());
+      out.default_acl = terms_.meta->add_acl(proto::AclKind::kDefault, std::move(*by_default));
+    }
+  }
+  if (o.xattrs > 0) {
+    const auto attributes = read_attributes(object, mode, terms_, Side::kSender, name);
+    if (!attributes) return refuse(attributes.error());
+    out.xattrs = terms_.meta->add_set(*attributes);
+  }
+  return true;
+}
+
+// Adds what `info` describes; returns its position in the segment, or -1 if it cannot be sent.
 int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                            const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target) {
   const Options& o = terms_.options;
+  MetaNumbers meta;
+  if ((o.acls || o.xattrs > 0) && info.mode != 0 && !read_meta(root, dir, leaf, path, info, meta)) return -1;
   Entry& entry = segment.add(path);
   const int32_t position = segment.count() - 1;
+  if (meta.acl >= 0 || meta.xattrs >= 0) {
+    Extras& extras = segment.extras_of(entry);
+    extras.acl = meta.acl;
+    extras.default_acl = meta.default_acl;
+    extras.xattrs = meta.xattrs;
+  }
   uint32_t mode = info.mode;
   uint64_t size = info.size;
   io::FileTime mtime = info.mtime;
@@ -380,6 +447,7 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   Result<io::FileInfo> info = fail(Error(ENOENT));
   if (name == "." || name == "/.") {
     info = parent->self();
+    if (info) info = seen(Object::itself(*parent), *info, terms_, name);
   } else {
     auto opened = open_dir(root, dir_of_path(name));
     if (opened) {
@@ -461,7 +529,7 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   const uint16_t marks = walks ? static_cast<uint16_t>(kTopDir | kContentDir) : 0;
   if (info->is_symlink() && target.empty()) return {};
   const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
-  if (!is_dir || !walks) return {};
+  if (position < 0 || !is_dir || !walks) return {};
   const bool at_root = name == "." || name == "/.";
   if (terms_.agreed.incremental && !at_root) {
     found_.emplace(position, Found{scope, {}});
@@ -518,6 +586,7 @@ void Scanner::finish(Segment& segment) {
 }
 
 Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
+  if (filters_.has_xattr_rules()) terms_.meta->policy.filters = &filters_;
   if (!terms_.options.chmod.empty()) chmod_ = TRY(ModeChanges::parse(terms_.options.chmod, terms_.umask));
   auto segment = std::make_shared<Segment>(next_ndx_);
   for (const std::string& name : names) {
@@ -582,7 +651,7 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
       if (inside.excluded(path, info->is_dir())) continue;
       const int32_t position = add_entry(*segment, visit.root, **parent, *leaf, path, *info,
                                          static_cast<uint16_t>(kTopDir | kContentDir), target);
-      if (segment->added(position).is_dir()) found_.emplace(position, Found{inside, {}});
+      if (position >= 0 && segment->added(position).is_dir()) found_.emplace(position, Found{inside, {}});
     }
   }
   finish(*segment);

@@ -72,6 +72,11 @@ class Scanner {
 
   Result<uint32_t> root_for(const std::string& dir);
   Status add_argument(Segment& segment, std::string argument);
+  struct MetaNumbers {
+    int32_t acl = -1, default_acl = -1, xattrs = -1;
+  };
+  bool read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf, const std::string& path,
+                 const io::FileInfo& info, MetaNumbers& out);
   int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,

@@ -6,6 +6,7 @@
 #include "libio/os/temp_file.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/meta/apply.h"
 
 namespace ocsync::sync {
 
@@ -55,6 +56,9 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
         if (const auto info = (*like)->self()) mode = info->permissions() | 0700;
       TRY(here->make_dir(leaf, mode));
       next = here->child(leaf);
+      if (next)
+        if (const auto like = destination_.dir(relative.substr(0, end)))
+          copy_meta(Object::itself(**like), Object::itself(*next), S_IFDIR | mode, terms_, Role::kReceiver, destination_.shown(relative.substr(0, end)));
     }
     if (!next) return fail(next.error());
     here = std::make_shared<const io::Dir>(std::move(*next));
@@ -113,6 +117,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, info->permissions() & 0700));
     TRY(io::copy_content(from, temp.file(), info->size, {}, terms_.stop));
     (void)temp.file().set_owner(info->uid, info->gid);
+    copy_meta(Object::opened(from), Object::opened(temp.file()), info->mode, terms_, Role::kReceiver, destination_.shown(path));
     (void)temp.file().set_mode(info->permissions());
     (void)temp.file().set_times(info->atime, info->mtime);
     TRY(temp.commit(*place.dir, to));

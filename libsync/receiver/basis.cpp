@@ -7,11 +7,14 @@
 
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/meta/fake_super.h"
+#include "libsync/meta/read.h"
 
 namespace ocsync::sync {
 
 std::optional<std::string> DiskProbe::link_target() {
-  auto target = dir_.read_link(leaf_);
+  // A real symlink has to become one that is kept in a file.
+  auto target = terms_.options.fake_super ? read_fake_link(dir_, leaf_) : dir_.read_link(leaf_);
   if (!target) return std::nullopt;
   if (terms_.options.munge_links) {
     constexpr std::string_view kPrefix = "/rsyncd-munged/";
@@ -87,14 +90,21 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
       if (!leaf) continue;
       info = where->info(*leaf);
     }
+    if (info && terms.options.fake_super) {
+      const auto leaf = io::Leaf::check(name);
+      info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, path);
+    }
     if (!info || kind_of(info->mode) != wanted) continue;
+    const auto same_attributes = [&](const Object& object) {
+      return attributes_match(entry, mode, *info, terms) && meta_report(entry, &object, &*info, terms, false, false) == 0;
+    };
     int level = 1;
     if (name != ".") {
       const auto leaf = io::Leaf::check(name);
       DiskProbe probe(*where, *leaf, terms);
-      if (quick_check(entry, *info, probe, terms, Attempt::kFirst)) level = attributes_match(entry, mode, *info, terms) ? 3 : 2;
+      if (quick_check(entry, *info, probe, terms, Attempt::kFirst)) level = same_attributes(Object::named(*where, *leaf)) ? 3 : 2;
     } else {
-      level = attributes_match(entry, mode, *info, terms) ? 3 : 2;
+      level = same_attributes(Object::itself(*where)) ? 3 : 2;
     }
     if (level > best.level) best = Match{level, i, *info, where, join_path(names_[static_cast<size_t>(i)], path)};
     if (best.level == 3) break;

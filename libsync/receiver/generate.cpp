@@ -11,7 +11,9 @@
 #include "libsync/list/facts.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
+#include "libsync/meta/fake_super.h"
 #include "libsync/meta/modes.h"
+#include "libsync/meta/read.h"
 #include "libsync/report/item_text.h"
 
 namespace ocsync::sync {
@@ -51,14 +53,27 @@ void Generator::touched(std::string_view dir) {
 
 // --- reports --------------------------------------------------------------------------------------------------------
 
-Status Generator::report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname) {
+Status Generator::report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname,
+                         std::optional<uint32_t> meta) {
   if (spot.quiet) return {};
   Item item;
+  flags |= meta ? *meta : meta_flags(spot, compared, nullptr, false);
   item.flags = report_flags(*spot.entry, spot.mode, compared, flags, xname.empty(), terms_);
   item.xname = std::move(xname);
   const bool shown = (item.flags & proto::kSignificantItemFlags) != 0 || !item.xname.empty() || terms_.reporter.shows_unchanged();
   if (!shown) return {};
   return transfers_.report(spot.ndx, spot.segment, *spot.entry, item);
+}
+
+// What differs in ACLs and extended attributes; notes which values the item has to ask for. `at` is what `compared`
+// describes, if it is not what lies at the spot.
+uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces) {
+  if (!terms_.options.acls && terms_.options.xattrs == 0) return 0;
+  if (!compared) return meta_report(*spot.entry, nullptr, nullptr, terms_, true, replaces);
+  if (at) return meta_report(*spot.entry, at, &*compared, terms_, true, replaces);
+  if (!spot.dir) return 0;
+  const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
+  return meta_report(*spot.entry, &object, &*compared, terms_, true, replaces);
 }
 
 Status Generator::success(Spot& spot) {
@@ -79,8 +94,9 @@ bool Generator::apply(Spot& spot, const std::optional<io::FileInfo>& now, bool c
     info = *fresh;
   }
   const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *info, terms_, Role::kGenerator,
-                                            destination_.shown(spot.path), {.exact_times = terms_.options.checksum, .created = created});
-  return updated != 0;
+                                            destination_.shown(spot.path), {.exact_times = terms_.options.checksum, .created = created, .xattrs = terms_.local});
+  // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
+  return (updated & ~unsigned{kUpdatedXattrs}) != 0;
 }
 
 // --- one entry --------------------------------------------------------------------------------------------------------
@@ -168,7 +184,9 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
           if (there && there->is_dir()) info = *there;
         }
       }
+      if (info && o.fake_super) info = seen(spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir), *info, terms_, destination_.shown(spot.path));
       if (info) spot.here = *info;
+      else if (info.error().fault == Fault::kFileIo) return fail(info.error());
       else stat_errno = info.error().sys;
     } else {
       stat_errno = dir.error().sys;
@@ -187,6 +205,11 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     return {};
   }
 
+  if (!o.perms && spot.dir && (!default_perms_known_ || default_perms_dir_ != spot.dir_path)) {
+    default_perms_ = default_perms_in(*spot.dir, terms_);
+    default_perms_dir_ = spot.dir_path;
+    default_perms_known_ = true;
+  }
   struct NoProbe final : Probe {
     std::optional<std::string> link_target() override { return std::nullopt; }
     Digest content_digest() override { return {}; }
@@ -252,6 +275,9 @@ void Generator::say_skip(Spot& spot, const Decision& decision) {
         if (kind_of(spot.here->mode) != kind_of(spot.entry->mode)) how = " (type change)";
         else if (!quick_check(*spot.entry, *spot.here, probe, terms_, Attempt::kFirst)) how = terms_.options.checksum ? " (sum change)" : " (file change)";
         else if (!attributes_match(*spot.entry, spot.mode, *spot.here, terms_)) how = " (attr change)";
+        else if (const Object object = Object::named(*spot.dir, *spot.leaf);
+                 meta_report(*spot.entry, &object, &*spot.here, terms_, false, false) != 0)
+          how = " (attr change)";
         else how = " (uptodate)";
       }
       reporter.info_line_if(Info::kSkip, 1, fmt::format("{} exists{}", name, how));
@@ -281,9 +307,14 @@ void Generator::say_uptodate(const Spot& spot, bool updated, std::string_view ma
 
 // Right as it is: only attributes may need work.
 Status Generator::keep(Spot& spot) {
-  const bool updated = terms_.options.dry_run ? !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, spot.here, false);
+  const Options& o = terms_.options;
+  const uint32_t meta = meta_flags(spot, spot.here, nullptr, false);
+  std::optional<io::FileInfo> compared = spot.here;
+  const bool updated = o.dry_run ? (meta & proto::kReportAcl) != 0 || !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, spot.here, false);
   say_uptodate(spot, updated);
-  TRY(report(spot, spot.here, 0));
+  // Setting an ACL has set permissions as well; they are reported only if they still differed then.
+  if ((meta & proto::kReportAcl) && !o.dry_run && !o.fake_super) compared->mode = (compared->mode & ~0777u) | (spot.mode & 0777);
+  TRY(report(spot, compared, 0, {}, meta));
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
 }
@@ -331,16 +362,33 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   if (!o.perms)
     spot.mode = dest_mode(entry.mode, compared ? std::optional<uint32_t>(compared->mode) : std::nullopt, {.executability = o.executability}, default_perms_);
   std::optional<io::FileInfo> shown_against = compared;
+  BasisDirs::Match match;
+  std::string like_name;
+  std::optional<Object> like;  // a directory of an alternate tree that this one takes after
   if (!compared && !basis_.empty()) {
-    const BasisDirs::Match match = basis_.find(entry, spot.mode, spot.path, terms_);
-    if (match.level > 0) shown_against = match.info;
+    match = basis_.find(entry, spot.mode, spot.path, terms_);
+    if (match.level > 0) {
+      shown_against = match.info;
+      like_name = leaf_of_path(spot.path);
+      like = Object::itself(*match.dir);
+      if (like_name != ".") like->leaf = TRY(io::Leaf::check(like_name));
+    }
     if (match.level == 3 && !terms_.reporter.shows_unchanged()) spot.quiet = true;
     if (match.level == 3) say_uptodate(spot, false, "/");
   }
-  TRY(report(spot, shown_against, compared ? 0u : uint32_t{proto::kLocalChange}));
-  spot.quiet = false;
+  // The answer to an item with attributes is applied as soon as it is back: the directory must be there by then.
+  const bool report_late = o.xattrs > 0 && !o.dry_run;
+  const auto tell = [&]() -> Status {
+    const uint32_t meta = meta_flags(spot, shown_against, like ? &*like : nullptr, false);
+    TRY(report(spot, shown_against, compared ? 0u : uint32_t{proto::kLocalChange}, {}, meta));
+    spot.quiet = false;
+    return {};
+  };
+  if (!report_late) TRY(tell());
   if (!spot.here && !o.dry_run) {
-    Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, spot.mode & 07777) : fail(Error(ENOENT));
+    // With --fake-super we must be able to work in it, whatever it stands for.
+    const uint32_t made_mode = o.fake_super ? (spot.mode | S_IRWXU) & 0777 : spot.mode & 07777;
+    Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, made_mode) : fail(Error(ENOENT));
     if (!made && made.error().sys != EEXIST) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.path)), made.error().sys);
       skip_contents();
@@ -348,7 +396,9 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     }
     touched(spot.dir_path);
     destination_.forget(spot.path);
+    if (like && spot.leaf) copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   }
+  if (report_late) TRY(tell());
   if (o.dry_run) {
     if (!spot.here) return {};
   } else {
@@ -464,7 +514,10 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   std::string target(spot.entry->target());
   if (terms_.options.munge_links) target.insert(0, "/rsyncd-munged/");
   const bool replaces = really_here && !really_here->is_dir();
-  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return spot.dir->make_symlink(target, leaf); }, "symlink")) return {};
+  const auto make = [&](io::Leaf leaf) {
+    return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);
+  };
+  if (!create_atomically(spot, replaces, make, "symlink")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   apply(spot, std::nullopt, true);
   TRY(report(spot, compared, proto::kLocalChange | proto::kReportChange));
@@ -488,7 +541,10 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
     return {};
   const uint64_t rdev = device && spot.entry->extras ? gnu_dev_makedev(spot.entry->extras->rdev_major, spot.entry->extras->rdev_minor) : 0;
   const bool replaces = really_here && !really_here->is_dir();
-  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return spot.dir->make_node(leaf, spot.mode, rdev); }, "mknod")) return {};
+  const auto make = [&](io::Leaf leaf) {
+    return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);
+  };
+  if (!create_atomically(spot, replaces, make, "mknod")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   apply(spot, std::nullopt, true);
   TRY(report(spot, compared, proto::kLocalChange | proto::kReportChange));
@@ -520,6 +576,7 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("copy_file {} => {}", match.path, spot.path), copied.error().sys);
     return false;
   }
+  copy_meta(Object::named(*match.dir, *from), Object::opened(output->file()), match.info.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   touched(spot.dir_path);
   return placer_.finish(std::move(*output), request, true) != Placed::kFailed;
 }
@@ -562,7 +619,8 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   }
   if (match.level >= 2) {
     if (!copy_basis(spot, match)) return false;
-    TRY(report(spot, match.info, proto::kLocalChange));
+    const Object origin = Object::named(*match.dir, *from);
+    TRY(report(spot, match.info, proto::kLocalChange, {}, meta_flags(spot, match.info, &origin, false)));
     if (match.level == 3) say_uptodate(spot);
     if (linked_entry) TRY(finish_group(spot));
     TRY(success(spot));
@@ -654,6 +712,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
       if (const auto copy = place->dir->create(*to, 0600)) {
         if (io::copy_content(*old, *copy, spot.here->size, {}, terms_.stop)) {
           (void)copy->set_owner(spot.here->uid, spot.here->gid);
+          copy_meta(Object::opened(*old), Object::opened(*copy), spot.here->mode, terms_, Role::kGenerator, destination_.shown(spot.path));
           (void)copy->set_mode(spot.here->permissions());
           (void)copy->set_times(spot.here->atime, spot.here->mtime);
           kept = true;
@@ -677,6 +736,12 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (o.checksum) flags |= proto::kReportChange;
   if (basis && basis.type != proto::kBasisTarget) flags |= proto::kBasisTypeFollows;
   if (basis && basis.type >= proto::kBasisFuzzy && basis.type != proto::kBasisTarget) flags |= proto::kXnameFollows;
+  {
+    std::optional<Object> origin;
+    const auto leaf = basis && !spot.here ? io::Leaf::check(basis.leaf) : Result<io::Leaf>(fail(Error(ENOENT)));
+    if (leaf) origin = Object::named(*basis.dir, *leaf);
+    flags |= meta_flags(spot, compared, origin ? &*origin : nullptr, true);
+  }
   request.item.flags = report_flags(entry, spot.mode, compared, flags, false, terms_) | flags;
   request.item.basis = basis ? basis.type : proto::kBasisTarget;
   request.ndx = spot.ndx;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libsync/filter/rules.h"
+#include "libsync/meta/object.h"
 #include "libsync/receiver/backup.h"
 #include "libsync/receiver/basis.h"
 #include "libsync/receiver/decide.h"
@@ -41,7 +42,10 @@ class Generator {
   void say_uptodate(const Spot& spot, bool updated = false, std::string_view mark = {}) const;
   void say_skip(Spot& spot, const Decision& decision);
   Status keep(Spot& spot);
-  Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {});
+  // `meta`: what meta_flags() said, if what was compared may have changed since.
+  Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {},
+                std::optional<uint32_t> meta = std::nullopt);
+  uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
   template <class Make>
@@ -92,7 +96,9 @@ class Generator {
   std::optional<Error> closed_;
   bool closed_normally_ = false;
 
-  uint32_t default_perms_;
+  uint32_t default_perms_;          // of new files in default_perms_dir_, without -p
+  std::string default_perms_dir_;
+  bool default_perms_known_ = false;
   std::string skip_below_;          // contents of this directory are skipped
   std::string dry_missing_;         // dry run: this directory would have been made
   std::string last_parent_;

@@ -129,7 +129,7 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
       if (copied) {
         if (const auto now = second->file().info())
           apply_attributes(*request.entry, request.mode, Object::opened(second->file()), *now, terms_, role_,
-                           destination_.shown(request.path), {.exact_times = true});
+                           destination_.shown(request.path), {.exact_times = true, .xattrs = values_known()});
         moved = second->commit(*request.dir, *leaf);
         if (moved) temp.discard();
       } else {
@@ -153,11 +153,11 @@ bool Placer::keep_partial(Output& output, const Request& request, bool verified)
   if (!now) return false;
   if (verified) {
     apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     destination_.shown(request.path), {.exact_times = true});
+                     destination_.shown(request.path), {.exact_times = true, .xattrs = values_known()});
   } else {
     // What is incomplete must never look up to date.
     apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     destination_.shown(request.path), {.times = false});
+                     destination_.shown(request.path), {.times = false, .xattrs = values_known()});
     if (terms_.options.partial_dir.empty()) (void)output.file().set_times(std::nullopt, {0, 0});
   }
   if (output.in_place) return true;
@@ -184,7 +184,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   if (output.in_place && !output.partial_in_place) {
     if (const auto now = output.file().info())
       apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
-                       {.times = verified, .exact_times = true});
+                       {.times = verified, .exact_times = true, .xattrs = values_known()});
     return verified ? Placed::kInPlace : Placed::kFailed;
   }
   if (o.delay_updates && !request.redo) {
@@ -210,7 +210,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   }
   const auto now = output.file().info();
   if (!now) return Placed::kFailed;
-  apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown, {.exact_times = true});
+  apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown, {.exact_times = true, .xattrs = values_known()});
   if (output.partial_in_place) {
     const auto from = io::Leaf::check(output.leaf);
     if (!from) return Placed::kFailed;

@@ -55,6 +55,8 @@ class Placer {
   void drop_partial_dir(const std::string& path);
 
  private:
+  // Long attribute values come to the role that reads; a run on one machine knows them anyhow.
+  bool values_known() const { return terms_.local || role_ == Role::kReceiver; }
   bool move_into_place(io::TempFile& temp, const Request& request);
   bool keep_partial(Output& output, const Request& request, bool verified);
 

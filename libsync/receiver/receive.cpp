@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "libsync/list/facts.h"
+#include "libsync/meta/apply.h"
+#include "libsync/meta/read.h"
 #include "libsync/receiver/rebuild.h"
 #include "libsync/report/progress.h"
 
@@ -173,14 +175,48 @@ Status Receiver::on_item(int32_t ndx) {
   if (!segment || !entry)
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
   if (!entry->active()) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
+  if (terms_.carries_xattrs(item.flags))
+    TRY(terms_.meta->read_values(entry->extras ? entry->extras->xattrs : -1, channel_.in));
   if (item.flags & proto::kTransfer) {
     if (ndx < segment->first_ndx())
       return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
     return on_transfer(ndx, *entry, item);
   }
   show(*entry, item, 0, {});
+  if (terms_.carries_xattrs(item.flags)) apply_values(*entry, item);
   count_created(*entry, item);
   return {};
+}
+
+// The values of attributes have come; only now can an item that needed no transfer get them.
+void Receiver::apply_values(const Entry& entry, const proto::Item& item) {
+  constexpr uint32_t kLinkMade = proto::kXnameFollows | proto::kLocalChange;
+  if ((item.flags & kLinkMade) == kLinkMade) return;  // another name of an object that has them
+  const std::string path = destination_.path_of(entry);
+  const std::string shown = destination_.shown(path);
+  const auto dir = destination_.dir(destination_.dir_of(entry));
+  std::optional<io::Leaf> leaf;
+  const std::string name = destination_.leaf_of(entry);
+  if (!(entry.is_root() && !destination_.solo())) {
+    const auto checked = io::Leaf::check(name);
+    if (!checked) return;
+    leaf = *checked;
+  }
+  Result<io::FileInfo> now = fail(dir ? Error(ENOENT) : dir.error());
+  Object object;
+  if (dir) {
+    object = leaf ? Object::named(**dir, *leaf) : Object::itself(**dir);
+    now = object.info();
+    if (now) now = seen(object, *now, terms_, shown);
+  }
+  if (!now) {
+    terms_.reporter.error_transfer(Role::kReceiver, now.error().text.empty() ? fmt::format("stat {} failed", shown) : now.error().text,
+                                   now.error().sys);
+    return;
+  }
+  if ((now->mode & S_IFMT) != (entry.mode & S_IFMT)) return;  // something else took its place
+  // Modes are the generator's business; it may have lent rights to a directory that is being filled.
+  apply_attributes(entry, now->mode, object, *now, terms_, Role::kReceiver, shown, {.xattrs = true});
 }
 
 Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {

@@ -27,6 +27,7 @@ class Receiver {
  private:
   Status read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete);
   Result<int32_t> next_index();
+  void apply_values(const Entry& entry, const proto::Item& item);
   Status on_item(int32_t ndx);
   Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
   void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);

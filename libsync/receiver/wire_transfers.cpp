@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libio/os/map_file.h"
+#include "libsync/meta/book.h"
 
 namespace ocsync::sync {
 
@@ -26,7 +27,13 @@ Status WireTransfers::report(int32_t ndx, const std::shared_ptr<Segment>&, Entry
     return {};
   }
   TRY(channel_.indexes_out->write(ndx, channel_.out));
-  return proto::write_item(item, terms_.agreed, channel_.out);
+  TRY(proto::write_item(item, terms_.agreed, channel_.out));
+  return ask_for_values(entry, item);
+}
+
+Status WireTransfers::ask_for_values(const Entry& entry, const proto::Item& item) {
+  if (!terms_.carries_xattrs(item.flags)) return {};
+  return terms_.meta->write_request(entry.extras ? entry.extras->xattrs : -1, channel_.out);
 }
 
 Status WireTransfers::send_sums(const Request& request) {
@@ -71,6 +78,7 @@ Status WireTransfers::request(Request request) {
   pending_.add(request);
   TRY(channel_.indexes_out->write(request.ndx, channel_.out));
   TRY(proto::write_item(request.item, terms_.agreed, channel_.out));
+  TRY(ask_for_values(*request.entry, request.item));
   if (terms_.options.dry_run) return {};
   return send_sums(request);
 }

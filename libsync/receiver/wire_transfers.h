@@ -23,6 +23,7 @@ class WireTransfers final : public Transfers {
   Status flush() override { return channel_.out.flush(); }
 
  private:
+  Status ask_for_values(const Entry& entry, const proto::Item& item);
   Status send_sums(const Request& request);
   const Terms& terms_;
   Channel& channel_;

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "libsync/list/facts.h"
+#include "libsync/meta/book.h"
 #include "libsync/report/progress.h"
 
 namespace ocsync::sync {
@@ -110,6 +111,7 @@ Status Sender::read_all() {
     Ask ask;
     ask.ndx = ndx;
     ask.item = TRY(proto::read_item(agreed, in));
+    if (terms_.carries_xattrs(ask.item.flags)) ask.xattrs = TRY(proto::read_xattr_numbers(in));
     if ((ask.item.flags & proto::kTransfer) && !terms_.options.dry_run) {
       ask.head = TRY(proto::read_sum_head(agreed, in));
       const bool again = append && !asked.insert(ndx).second;
@@ -170,6 +172,7 @@ Status Sender::answer(Ask& ask) {
     show(entry, ask.item, 0, {});
     TRY(channel_.indexes_out->write(ask.ndx, channel_.out));
     TRY(proto::write_item(ask.item, terms_.agreed, channel_.out));
+    TRY(send_values(ask, entry));
     if (ask.item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
     return {};
   }
@@ -178,6 +181,23 @@ Status Sender::answer(Ask& ask) {
   if (gap || !entry.is_regular())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [sender]", ask.ndx));
   return send_file(ask, entry);
+}
+
+// The long attribute values that the far side asked for with an item.
+Status Sender::send_values(const Ask& ask, const Entry& entry) {
+  if (!terms_.carries_xattrs(ask.item.flags)) return {};
+  const int32_t set = entry.extras ? entry.extras->xattrs : -1;
+  if (set < 0) return fail(Fault::kProtocol, "recv_xattr_request: internal data error!");
+  TRY(proto::accept_xattr_request(lists_.sent_xattrs(set), ask.xattrs));
+  std::vector<proto::XattrValue> values;
+  for (const int32_t number : ask.xattrs) {
+    const std::string name = terms_.meta->name_here(set, number);
+    auto value = sources_->read_xattr(entry, name);
+    if (!value)
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("failed to re-read xattr {} for {}", name, entry.path()));
+    values.push_back({number, value ? std::move(*value) : std::string()});
+  }
+  return proto::write_xattr_values(values, channel_.out);
 }
 
 Status Sender::send_file(Ask& ask, Entry& entry) {
@@ -230,6 +250,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
 
   const uint64_t start = out.position();
   TRY(echo());
+  TRY(send_values(ask, entry));
   TRY(proto::write_sum_head(ask.head, out));
   const bool before = terms_.reporter.item_before_transfer();
   if (before) show(entry, ask.item, 0, {});

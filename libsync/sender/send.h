@@ -38,6 +38,7 @@ class Sender {
     proto::Item item;
     std::unique_ptr<BlockIndex> index;  // null: no usable sums
     proto::SumHead head;
+    std::vector<int32_t> xattrs;        // item numbers whose values are asked for
   };
   struct Done {};
   struct Told {
@@ -54,6 +55,7 @@ class Sender {
   Status read_all();
   Status answer(Ask& ask);
   Status send_file(Ask& ask, Entry& entry);
+  Status send_values(const Ask& ask, const Entry& entry);
   Status keep_ahead(bool idle);
   Status send_one_list();
   Result<Incoming> next();

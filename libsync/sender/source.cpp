@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "libio/os/xattrs.h"
 #include "libsync/list/paths.h"
 
 namespace ocsync::sync {
@@ -41,6 +42,24 @@ Result<io::File> SourceView::open(const Entry& entry) {
     return where->open_read_following(leaf);
   }
   return where->open_read(leaf, no_atime);
+}
+
+Result<std::string> SourceView::read_xattr(const Entry& entry, const std::string& name) {
+  const auto value_of = [&](const io::Xattrs& xattrs) -> Result<std::string> {
+    auto value = TRY(xattrs.get(name));
+    if (!value) return fail(Error(ENODATA));
+    return std::move(*value);
+  };
+  const auto where = TRY(dir(entry));
+  if (entry.is_root()) return value_of(io::Xattrs(*where));
+  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf));
+  if (follows_ && !entry.is_symlink()) {
+    if (const auto info = where->info(leaf); info && info->is_symlink()) {
+      const io::File file = TRY(where->open_read_following(leaf));
+      return value_of(io::Xattrs(file));
+    }
+  }
+  return value_of(io::Xattrs(*where, leaf));
 }
 
 std::string SourceView::full_path(const Entry& entry) const {

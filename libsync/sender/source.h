@@ -15,6 +15,8 @@ class SourceView {
   SourceView(const Terms& terms, const Scanner& scanner);
   // Symlinks in the last place are refused unless the options follow them.
   Result<io::File> open(const Entry& entry);
+  // The value of one attribute, as it is now.
+  Result<std::string> read_xattr(const Entry& entry, const std::string& name);
   // --remove-source-files: removes the source if it is still the one that was listed. Problems are reported.
   void remove(const Entry& entry);
   // %f of a sender.

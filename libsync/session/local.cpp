@@ -11,6 +11,7 @@
 
 #include "libsync/list/exchange.h"
 #include "libsync/list/files_from.h"
+#include "libsync/meta/book.h"
 #include "libsync/options/far_args.h"
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/local_transfers.h"
@@ -88,6 +89,8 @@ Result<proto::Agreement> agree_with_ourselves(const Options& options) {
 Status copy_directly(const Terms& terms, const FilterRules& filters, const std::string& base, const std::vector<std::string>& names,
                      const std::optional<std::string>& destination, Role& blame) {
   const Options& o = terms.options;
+  terms.meta->serve_both_ends();
+  if (filters.has_xattr_rules()) terms.meta->policy.filters = &filters;
   Scanner scanner(terms, filters, base);
   ListLines lines(terms, true);
   std::shared_ptr<Segment> first = TRY(scanner.first(names));
@@ -166,13 +169,14 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 }
 
 // A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
-Status copy_by_delta(const Options& options, const Journey& journey, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop) {
+Status copy_by_delta(const Options& options, const Journey& journey, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
   const io::Fd near(ends[0]), far(ends[1]);
   Options plain = options;
   plain.old_args = 2;  // no shell stands between the two ends
   plain.secluded_args = false;
+  plain.whole_file = whole_file;
   const FarArguments words = TRY(far_command(plain, true, {journey.destination.value_or(".")}));
   std::vector<std::string> line{"rsync"};
   line.insert(line.end(), words.words.begin(), words.words.end());
@@ -229,10 +233,10 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     ItemStyle style = reporter.style();
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
-    // A limited rate is kept where bytes pass through a stream.
-    if (!terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0) {
+    // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.
+    if (!terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
       parts_say_matches = true;
-      return copy_by_delta(options, journey, reporter, totals, progress, stop);
+      return copy_by_delta(options, journey, reporter, totals, progress, stop, terms.whole_file);
     }
     say_algorithms(terms);
     const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "libsync/meta/book.h"
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/receive.h"
 #include "libsync/receiver/wire_transfers.h"
@@ -21,6 +22,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
 
+  if (filters.has_xattr_rules()) terms.meta->policy.filters = &filters;
   ListLines lines(terms, false);
   std::shared_ptr<Segment> first;
   const auto read_first = [&]() -> Status {

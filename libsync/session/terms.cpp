@@ -5,6 +5,9 @@
 
 #include <cstdlib>
 
+#include "libproto/item.h"
+#include "libsync/meta/book.h"
+
 namespace ocsync::sync {
 
 bool Terms::same_time(io::FileTime a, io::FileTime b) const {
@@ -14,6 +17,12 @@ bool Terms::same_time(io::FileTime a, io::FileTime b) const {
   return std::llabs(a.sec - b.sec) <= window;
 }
 
+bool Terms::carries_xattrs(uint32_t flags) const {
+  constexpr uint32_t kLinked = proto::kXnameFollows | proto::kLocalChange;
+  if (options.xattrs == 0 || options.dry_run || !(flags & proto::kReportXattr)) return false;
+  return !(agreed.xattr_shortcut && (flags & kLinked) == kLinked);
+}
+
 Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
                     const io::Stop& stop, bool am_server, bool we_send, bool local) {
   Terms terms{.options = options, .agreed = agreed, .reporter = reporter, .totals = totals, .stop = stop};
@@ -21,7 +30,10 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
   terms.we_send = we_send;
   terms.local = local;
   terms.our_uid = ::geteuid();
-  terms.may_chown = options.super.value_or(terms.our_uid == 0);
+  const bool privileged = options.super.value_or(terms.our_uid == 0);
+  terms.may_chown = options.fake_super || privileged;
+  terms.meta = std::make_shared<MetaBook>();
+  terms.meta->policy = {.level = options.xattrs, .privileged = privileged && !options.fake_super, .fake_super = options.fake_super};
   const bool append_any = options.append != AppendMode::kNone;
   terms.append_verify = options.append == AppendMode::kVerify || (append_any && agreed.append_verifies);
   terms.append = append_any && !terms.append_verify;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "libio/os/stop.h"
@@ -18,6 +19,7 @@
 namespace ocsync::sync {
 
 class NameService;
+class MetaBook;
 class Progress;
 
 struct Terms {
@@ -28,11 +30,12 @@ struct Terms {
   const io::Stop& stop;
   Progress* progress = nullptr;  // never null once the roles run
   NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
+  std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
 
   bool am_server = false;
   bool we_send = false;      // this process has the sending role (a local run has both: see local)
   bool local = false;        // source and destination are both ours
-  bool may_chown = false;    // root or --super: owners and devices can be made
+  bool may_chown = false;    // root, --super or --fake-super: owners and devices can be kept
   bool whole_file = false;
   DeleteMode delete_mode = DeleteMode::kNone;
   bool append = false;         // --append in force (not verifying)
@@ -45,6 +48,8 @@ struct Terms {
   bool itemizes() const { return am_server ? options.far_wants_item : options.itemize > 0; }
   bool late_deletion() const { return delete_mode == DeleteMode::kDelay || delete_mode == DeleteMode::kAfter; }
   bool inplace() const { return options.inplace || append || append_verify; }
+  // Does an item with these flags carry an xattr part?
+  bool carries_xattrs(uint32_t item_flags) const;
   // Two mtimes count as equal under --modify-window.
   bool same_time(io::FileTime a, io::FileTime b) const;
 
