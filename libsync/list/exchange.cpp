@@ -336,7 +336,6 @@ Status ListReceiver::finish(Segment& segment) {
   total_ += segment.count();
   if (!terms_.local) segment.seal(terms_.order(), !o.iconv.empty());
   clean_duplicates(segment, terms_);
-  if (terms_.agreed.incremental && !terms_.local) segment.first_dir = dirs_.add(segment);
   if (o.relative) {
     for (int32_t i = 0; i < segment.count(); ++i) {
       Entry& entry = segment.added(i);
@@ -345,6 +344,7 @@ Status ListReceiver::finish(Segment& segment) {
     }
   }
   // The directories of incremental lists act on their own, later; they obey what was settled here.
+  if (terms_.agreed.incremental && !terms_.local) segment.first_dir = dirs_.add(segment);
   for (int32_t i = 0; i < segment.count(); ++i) {
     const Entry& entry = segment.added(i);
     const size_t number = entry.dir_index - static_cast<uint32_t>(segment.first_dir);

@@ -62,10 +62,14 @@ class Popt {
 
  private:
   void keep_unaliased(const char* name) {
-    // popt frees what an alias holds.
-    const char** replacement = static_cast<const char**>(std::calloc(2, sizeof(char*)));
+    // popt frees the vector of an alias, so the word stands behind it in the same piece of memory.
     const std::string word = fmt::format("--{}", name);
-    replacement[0] = strdup(word.c_str());
+    void* memory = std::calloc(1, 2 * sizeof(char*) + word.size() + 1);
+    if (memory == nullptr) throw std::bad_alloc();
+    const char** replacement = static_cast<const char**>(memory);
+    char* text = static_cast<char*>(memory) + 2 * sizeof(char*);
+    std::memcpy(text, word.c_str(), word.size() + 1);
+    replacement[0] = text;
     poptAlias alias{};
     alias.longName = name;
     alias.argc = 1;

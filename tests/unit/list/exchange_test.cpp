@@ -207,6 +207,21 @@ TEST_CASE("exchange: sub-lists belong to their directory") {
   CHECK(receiver.entries() == 6);
 }
 
+TEST_CASE("exchange: with -R absolute names arrive below the destination, sub-lists, too") {
+  Wire wire("-rR");
+  wire.send({dir("/top", kImpliedDir)});
+  wire.send({dir("/top/a")});
+  wire.send({file("/top/a/x")});
+  REQUIRE(wire.receiver().first());
+  const auto top = wire.receiver().sub_list(0);
+  REQUIRE(text_of(top) == "accepted");
+  CHECK((*top)->parent->path == "top");
+  const auto a = wire.receiver().sub_list(1);
+  REQUIRE(text_of(a) == "accepted");
+  CHECK((*a)->parent->entry.path() == "top/a");
+  CHECK((*a)->sorted(0).path() == "top/a/x");
+}
+
 TEST_CASE("exchange: sub-lists that nobody announced, or twice, or of a directory that lost") {
   const auto wire_with_a = [](const std::vector<Wanted>& first) {
     auto wire = std::make_unique<Wire>("-rt");
