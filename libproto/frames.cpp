@@ -144,6 +144,12 @@ bool MuxSink::post(const Message& message) {
   return true;
 }
 
+Status MuxSink::flush_posted() {
+  const std::lock_guard lock(writing_);
+  if (enabled_) TRY(take_posted_locked());
+  return raw_.flush();
+}
+
 Status MuxSink::keep_alive(int64_t lull_ms) {
   // Whoever holds the lock is writing, so the far side hears from us anyway.
   const std::unique_lock lock(writing_, std::try_to_lock);

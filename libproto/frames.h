@@ -59,6 +59,8 @@ class MuxSink final : public ByteSink {
   Status write(Bytes bytes) override;
   Status flush() override;
   bool post(const Message& message);
+  // Sends what was posted and leaves the data: last words.
+  Status flush_posted();
   // An empty data frame, only if nothing was written for `lull_ms` and nothing waits; may be called from any thread.
   Status keep_alive(int64_t lull_ms);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "libio/os/sys.h"
 
@@ -26,8 +27,11 @@ constexpr int64_t kShortestPauseUs = kUsPerSecond / 10;
   return fail(Fault::kTimeout, "stopping at requested limit");
 }
 
+[[gnu::noinline]] std::unexpected<Error> given_up() { return fail(Fault::kClosed, "the connection was given up"); }
+
 // Milliseconds until the first of the two limits, at most kLongestWaitMs; the failure if one has passed.
 Result<int> time_left(Activity& activity) {
+  if (activity.given_up()) return given_up();
   int64_t left = kLongestWaitMs;
   const int timeout_s = activity.timeout_s.load(std::memory_order_relaxed);
   const int64_t stop_at = activity.stop_at_ms.load(std::memory_order_relaxed);
@@ -54,13 +58,14 @@ Result<int> time_left(Activity& activity) {
 Status wait_until(int fd, short events, Activity& activity, const Stop& stop) {
   for (;;) {
     const int ms = TRY(time_left(activity));
-    if (TRY(wait_for_events(fd, events, ms, stop))) return {};
+    if (TRY(wait_for_events(fd, events, ms, stop, activity.wake_fd()))) return {};
   }
 }
 
 // --stop-at and a stop also end streams that never have to wait.
 Status look_around(Activity& activity, const Stop& stop) {
   TRY(stop.check());
+  if (activity.given_up()) return given_up();
   const int64_t stop_at = activity.stop_at_ms.load(std::memory_order_relaxed);
   if (stop_at != 0 && sys::clock_ms() >= stop_at) return limit_reached();
   return {};
@@ -71,16 +76,32 @@ bool cannot_promise(int error) { return error == EOPNOTSUPP || error == EINVAL |
 
 }  // namespace
 
-Result<bool> wait_for_events(int fd, short events, int ms, const Stop& stop) {
-  pollfd both[2] = {{fd, events, 0}, {stop.wake_fd(), POLLIN, 0}};
+Result<bool> wait_for_events(int fd, short events, int ms, const Stop& stop, int also) {
+  pollfd both[3] = {{fd, events, 0}, {stop.wake_fd(), POLLIN, 0}, {also, POLLIN, 0}};
   if (both[1].fd < 0) ms = ms < 0 ? kWaitWithoutWakeMs : std::min(ms, kWaitWithoutWakeMs);
-  const Result<int> n = sys::poll(both, 2, ms);
+  const Result<int> n = sys::poll(both, also < 0 ? 2 : 3, ms);
   TRY(stop.check());
   if (!n) {
     if (n.error().sys == EINTR) return false;
     return fail(Fault::kSocket, "", n.error().sys);
   }
   return both[0].revents != 0;
+}
+
+Activity::Activity() {
+  if (Result<Fd> event = sys::make_event()) wake_ = *std::move(event);
+}
+
+void Activity::give_up() {
+  given_up_.store(true);
+  const uint64_t one = 1;
+  if (wake_.valid()) std::ignore = sys::write(wake_.get(), std::as_bytes(std::span(&one, 1)));
+}
+
+void Activity::take_back() {
+  given_up_.store(false);
+  uint64_t count = 0;
+  if (wake_.valid()) std::ignore = sys::read(wake_.get(), std::as_writable_bytes(std::span(&count, 1)));
 }
 
 void Activity::touch() { last_ms.store(sys::clock_ms(), std::memory_order_relaxed); }
@@ -135,14 +156,21 @@ Result<bool> FdSource::ready_within(int ms) {
 }
 
 FdSink::FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second)
-    : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(stop), rate_(bytes_per_second) {}
+    : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(&stop), rate_(bytes_per_second) {}
 
-Status FdSink::wait_writable() { return wait_until(fd_, POLLOUT, activity_, stop_); }
+Status FdSink::wait_writable() { return wait_until(fd_, POLLOUT, activity_, *stop_); }
 
 Status FdSink::write(Bytes bytes) { return write_v({&bytes, 1}); }
 
 Status FdSink::write_v(std::span<const Bytes> pieces) {
-  TRY(look_around(activity_, stop_));
+  bool moved = false;
+  Status written = write_pieces(pieces, moved);
+  torn_ |= !written && moved;
+  return written;
+}
+
+Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
+  TRY(look_around(activity_, *stop_));
   std::array<iovec, kPiecesPerCall> vector;
   size_t skip = 0;  // bytes of the first piece already sent
   while (!pieces.empty()) {
@@ -177,6 +205,7 @@ Status FdSink::write_v(std::span<const Bytes> pieces) {
         }
         continue;
       }
+      moved |= *sent > 0;
       activity_.bytes_out.fetch_add(*sent, std::memory_order_relaxed);
       activity_.touch();
       if (rate_ > 0) TRY(pace(*sent));
@@ -202,7 +231,8 @@ Status FdSink::pace(uint64_t bytes) {
   const int64_t end = now + pause_us;
   for (int64_t left = pause_us; left > 0; left = end - sys::clock_us()) {
     const int64_t ms = std::min<int64_t>((left + 999) / 1000, kLongestWaitMs);
-    TRY(wait_for_events(-1, 0, static_cast<int>(ms), stop_));
+    TRY(wait_for_events(-1, 0, static_cast<int>(ms), *stop_, activity_.wake_fd()));
+    if (activity_.given_up()) return given_up();
     activity_.touch();  // a pause of our own making is not idleness
   }
   const int64_t woke = sys::clock_us();

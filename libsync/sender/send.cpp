@@ -97,7 +97,7 @@ Status Sender::read_all() {
     const int32_t ndx = TRY(channel_.indexes_in->read(in));
     if (ndx == proto::kNdxDone) {
       ++done;
-      TRY(incoming_.push(Done{}));
+      TRY(incoming_.push(Done{channel_.demux.raw_bytes()}));
       const int lists = agreed.third_phase ? lists_sent_.load() : 0;
       if (all_lists_sent_ && done >= closing_marks + (agreed.third_phase ? lists : 0)) return {};
       continue;
@@ -329,6 +329,7 @@ Status Sender::answer_requests() {
       return fail(closed->error);
     }
     // A mark: a list is given up, or a phase is over.
+    const uint64_t read_before_mark = std::get<Done>(incoming).bytes_read;
     if (said_end) {
       ++goodbyes;
       if (agreed.closing_handshake && goodbyes == 1) {
@@ -360,7 +361,7 @@ Status Sender::answer_requests() {
     if (terms_.am_server) {
       TRY(channel_.out.drain());
       proto::Statistics stats;
-      stats.bytes_read = static_cast<int64_t>(channel_.demux.raw_bytes());
+      stats.bytes_read = static_cast<int64_t>(read_before_mark);
       stats.bytes_written = static_cast<int64_t>(channel_.out.position());
       stats.total_size = terms_.totals.total_size;
       stats.list_build_ms = terms_.totals.list_build_ms;

@@ -40,7 +40,9 @@ class Sender {
     proto::SumHead head;
     std::vector<int32_t> xattrs;        // item numbers whose values are asked for
   };
-  struct Done {};
+  struct Done {
+    uint64_t bytes_read;  // when the mark was read; the stream belongs to the other role
+  };
   struct Told {
     proto::Message message;
   };

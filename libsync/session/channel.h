@@ -24,7 +24,10 @@ class Channel {
   std::optional<proto::IndexReader> indexes_in;
   std::optional<proto::IndexWriter> indexes_out;
 
+  bool error_codes_travel = false;
+
   void agree(const proto::Agreement& agreed) {
+    error_codes_travel = agreed.error_codes_travel;
     indexes_in.emplace(agreed);
     indexes_out.emplace(agreed);
   }

@@ -67,13 +67,26 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
                      const Operand& far, Reporter& reporter) {
   const bool stream_broke = error.fault == Fault::kStream || error.fault == Fault::kSocket || error.fault == Fault::kFarExit;
   std::optional<int> status = program.child.poll_exit();
-  if (stream_broke && !status) {
-    // It is about to end: its code tells more than the broken stream does.
-    program.child.close_in();
-    for (int i = 0; i < 300 && !status; ++i) {
-      ::poll(nullptr, 0, 10);
-      status = program.child.poll_exit();
+  const auto wait_a_moment = [&](int ms) {
+    const Deadline deadline = Deadline::in_ms(ms);
+    std::byte scrap[4096];
+    bool open = program.child.out() >= 0;
+    std::optional<int> ended;
+    while (!(ended = program.child.poll_exit()) && !deadline.passed()) {
+      // What it still sends must not keep it from ending.
+      pollfd ready{program.child.out(), POLLIN, 0};
+      if (::poll(open ? &ready : nullptr, open ? 1 : 0, 10) > 0) open = ::read(program.child.out(), scrap, sizeof scrap) > 0;
     }
+    return ended;
+  };
+  bool gone = false;
+  if (!status) {
+    connection.farewell(error);
+    program.child.close_in();
+    // If the stream broke, it is about to end, and its code tells more than that. If not, it has just been told to end,
+    // its code is ours, and it gets a moment to tidy up.
+    if (stream_broke) status = wait_a_moment(3000);
+    else gone = wait_a_moment(300).has_value();
   }
   const std::string host = far.host.empty() ? "?" : far.host;
   const bool nothing_said = connection.activity.bytes_in < 5;
@@ -85,19 +98,11 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
   } else if (error.fault == Fault::kProtocol && error.text.starts_with("protocol version mismatch")) {
     reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
   }
+  if (gone) return 0;
   if (!status) {
-    // The far side is told why, so that it does not take the end for a broken connection; then that it is over.
-    connection.activity.timeout_s = 1;
-    if (connection.channel.mux.post(proto::ErrorExitMessage{true, exit_code_of(error)})) (void)connection.channel.mux.flush();
-    for (int i = 0; i < 20 && !status; ++i) {
-      ::poll(nullptr, 0, 5);
-      status = program.child.poll_exit();
-    }
-    if (status) return 0;
     ::kill(program.child.pid(), SIGUSR1);
-    program.child.close_in();
     program.child.close_out();
-    (void)program.child.wait();
+    (void)wait_a_moment(200);
     return 0;
   }
   return *status >= 128 && *status < 255 ? 0 : *status;
@@ -127,9 +132,7 @@ Result<bool> FarSide::introduce(Connection& connection) {
 }
 
 void FarSide::bring_down(Connection& connection) {
-  connection.activity.timeout_s = 1;
-  if (program_) program_->child.close_in();
-  else ::shutdown(socket_.get(), SHUT_WR);
+  connection.activity.give_up();
 }
 
 int FarSide::finish(Connection& connection) {
@@ -150,6 +153,7 @@ int FarSide::finish(Connection& connection) {
 
 int FarSide::abandon(Connection& connection, const Error& error) {
   if (program_) return abandon_far_side(*program_, connection, error, *options_, journey_->far, *reporter_);
+  connection.farewell(error);
   socket_.close();
   return 0;
 }

@@ -31,7 +31,7 @@ int Ending::of(const Error& error, int child) {
         at = end + 1;
       }
     }
-  } else if (error.sys != 0) {
+  } else if (error.sys != 0 && error.fault != Fault::kInterrupted && error.fault != Fault::kUser1) {
     reporter_.error(role_, "unexpected failure", error.sys);
   }
   return close(code);

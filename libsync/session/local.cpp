@@ -195,17 +195,15 @@ Status copy_by_delta(const Options& options, const Journey& journey, Reporter& r
   Status far_status;
   std::thread far_side([&] {
     far_status = serve(receiving, other, other_reporter, other_totals, stop);
-    if (!far_status && far_status.error().fault != Fault::kFarExit) {
-      other.channel.mux.post(proto::ErrorExitMessage{true, exit_code_of(far_status.error())});
-      (void)other.channel.mux.flush();
-    }
+    if (!far_status) other.farewell(far_status.error());
     other_reporter.connect_far_side({}, true);
     other_reporter.flush();
     ::shutdown(far.get(), SHUT_RDWR);
   });
-  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, true, [&] { ::shutdown(near.get(), SHUT_RDWR); }};
+  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }};
   const Status status = push_over(parts);
-  ::shutdown(near.get(), SHUT_WR);
+  if (!status) connection.farewell(status.error());
+  ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
   far_side.join();
   totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);

@@ -11,6 +11,7 @@
 #include "libio/base/clock.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/report/exit_code.h"
 #include "libsync/options/far_args.h"
 
 namespace ocsync::sync {
@@ -98,6 +99,18 @@ Status Connection::dispatch(const proto::Message& message) {
     if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) reporter->state().io_error |= bits->bits;
   }
   return {};
+}
+
+void Connection::farewell(const Error& error) {
+  const int code = exit_code_of(error);
+  activity.take_back();
+  activity.timeout_s = 1;
+  activity.touch();
+  sink.obey(never_);
+  // Of a broken stream nobody hears.
+  if (sink.torn() || code == 10 || code == 12 || code == 19 || code == 30) return;
+  if (!far_said_exit && channel.error_codes_travel) channel.mux.post(proto::ErrorExitMessage{true, code});
+  (void)channel.mux.flush_posted();
 }
 
 KeepAlive::KeepAlive(proto::MuxSink& sink, int timeout_s) {

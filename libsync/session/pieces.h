@@ -43,7 +43,12 @@ class Connection {
   bool far_said_exit = false;
   Role role = Role::kReceiverStart;  // who speaks when this end fails; changes as the run goes on
 
+  // After a failure of ours, once no role uses the connection any more: tells the far side the exit code, so that it
+  // ends quietly and at once instead of complaining of a broken stream. Waits for nobody longer than a moment.
+  void farewell(const Error& error);
+
  private:
+  io::Stop never_;
   Status dispatch(const proto::Message& message);
 };
 

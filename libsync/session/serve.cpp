@@ -115,7 +115,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     if (::chdir(start.c_str()) != 0)
       return fail(Fault::kSelect, fmt::format("change_dir#3 \"{}\" failed", absolute_path(start)), errno);
   }
-  const auto bring_down = [&] { connection.activity.timeout_s = 1; };
+  const auto bring_down = [&] { connection.activity.give_up(); };
 
   if (we_send) {
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
@@ -189,15 +189,9 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   }
   if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
   const Error error = worded(status.error(), connection.activity.bytes_in, options.sender ? "sender" : "receiver");
-  const int code = exit_code_of(error);
-  // So that the client ends with the same code and does not take it for a broken stream.
-  if (!connection.far_said_exit && code != 10 && code != 12 && code != 19 && code != 30) {
-    connection.channel.mux.post(proto::ErrorExitMessage{true, code});
-    (void)connection.channel.mux.flush();
-  }
   if (!options.sender) ending.speak_as(connection.role);
   const int result = ending.of(error);
-  (void)connection.channel.mux.flush();
+  connection.farewell(error);
   return result;
 }
 

@@ -256,3 +256,29 @@ TEST_CASE("fd stream: a stop ends the pause of a rate limit") {
   REQUIRE(!ended);
   CHECK(ended.error().fault == Fault::kInterrupted);
 }
+
+TEST_CASE("fd_stream: a connection that is given up wakes who waits, and last words still go out") {
+  auto pipe = need(sys::make_pipe());
+  auto other = need(sys::make_pipe());
+  Activity activity;
+  Stop stop;
+  FdSource source(pipe.read_end.get(), activity, stop);
+  FdSink sink(other.write_end.get(), activity, stop);
+  std::thread giver([&] { activity.give_up(); });
+  std::byte one[1];
+  const auto got = source.read_some(one);  // nothing was written: only the other thread can end this
+  giver.join();
+  REQUIRE_FALSE(got);
+  CHECK(got.error().fault == Fault::kClosed);
+  CHECK_FALSE(sink.write(as_bytes("x")));
+  CHECK_FALSE(sink.torn());
+  stop.request(SIGINT);
+  activity.take_back();
+  CHECK_FALSE(sink.write(as_bytes("x")));
+  Stop never;
+  sink.obey(never);
+  CHECK(sink.write(as_bytes("bye")));
+  char text[4] = {};
+  CHECK(::read(other.read_end.get(), text, 3) == 3);
+  CHECK(std::string(text) == "bye");
+}
