@@ -494,6 +494,8 @@ Result<Agreement> handshake_as_client(Reader& in, Writer& out, const HandshakeWi
     TRY(out.flush());
   }
   const int32_t far = wishes.far_version ? *wishes.far_version : TRY(in.i32());
+  if (wishes.max_version < kLowestAnnounced)
+    return fail(Fault::kProtocol, "--protocol must be at least " + std::to_string(kLowestAnnounced) + " on the Client.");
   const int version = TRY(settle_version(far, wishes.max_version));
 
   uint32_t flags = 0;

@@ -237,7 +237,7 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
       return copy_by_delta(options, journey, reporter, totals, progress, stop, terms.whole_file);
     }
     say_algorithms(terms);
-    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+    const FilterRules filters = TRY(client_rules(options, agreed, reporter, true));
     const SourceNames sources = TRY(local_source_names(options, journey.sources));
     return copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame);
   };

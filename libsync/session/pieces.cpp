@@ -64,9 +64,15 @@ void say_algorithms(const Terms& terms) {
                                              proto::compression_name(agreed.compression), agreed.compression_level));
 }
 
-Result<std::string> read_operator_file(const std::string& path, const Options& options) {
-  return standard_rule_reader(options)(path);
+Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local) {
+  RuleWorld world = RuleWorld::of_process(options);
+  world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
+  FilterRules rules = TRY(FilterRules::from_options(options, std::move(world)));
+  rules.settle(options, agreed, local);
+  return rules;
 }
+
+Result<std::string> read_operator_file(const std::string& path, const Options& options) { return standard_rule_reader(options)(path); }
 
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
     : source(in_fd, activity, stop), sink(out_fd, activity, stop, options.bwlimit_kib * 1024),

@@ -24,7 +24,10 @@ void say_algorithms(const Terms& terms);
 // What the options ask of the handshake. `server`: we were started by the far side.
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
 
-// Reads a rule file that the user named: "-" is standard input; symlinks of strangers are refused.
+// The rules of a client's command line, settled for the agreed version.
+Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local);
+
+// Reads a file that the user named: "-" is standard input; symlinks of strangers are refused.
 Result<std::string> read_operator_file(const std::string& path, const Options& options);
 
 // A far side at the other end of two descriptors (which may be one socket), both borrowed.

@@ -46,7 +46,7 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     channel.agree(agreed);
     channel.demux.enable();
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();
-    const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
+    const FilterRules filters = TRY(client_rules(options, agreed, reporter, false));
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());

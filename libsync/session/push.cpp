@@ -30,12 +30,10 @@ Status push_over(PushParts& parts) {
   if (agreed.client_frames) channel.mux.enable();
   const bool names_come_from_there = options.files_from_far;
   if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
-  const FilterRules filters = TRY(FilterRules::from_options(options, [&](const std::string& path) { return read_operator_file(path, options); }));
-  const bool far_wants_rules = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
-  if (far_wants_rules) {
-    const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
-    TRY(proto::write_rules(rules, channel.out));
-  }
+  const FilterRules filters = TRY(client_rules(options, agreed, reporter, parts.local));
+  // Rules that the version cannot express are refused even where the far side would not read them.
+  const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
+  if (FilterRules::travels(options, agreed)) TRY(proto::write_rules(rules, channel.out));
   SourceNames sources;
   if (names_come_from_there) {
     TRY(channel.out.flush());

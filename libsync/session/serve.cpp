@@ -142,8 +142,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   else channel.demux.pass_freely();
   FilterRules filters;
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
-  const bool told = options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.item_flags));
-  if (told) {
+  if (FilterRules::travels(options, agreed)) {
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
     filters = TRY(rules_from_wire(rules, options, agreed, module));
   }
