@@ -178,7 +178,8 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
       } else {
         spot.leaf_text = destination_.leaf_of(entry);
         spot.leaf = TRY(io::Leaf::check(spot.leaf_text));
-        info = spot.dir->info(*spot.leaf);
+        const bool nothing_here = has_fresh_dir_ && attempt == Attempt::kFirst && !entry.is_dir() && spot.dir_path == fresh_dir_;
+        if (!nothing_here) info = spot.dir->info(*spot.leaf);
         if (info && info->is_symlink() && entry.is_dir() && o.keep_dirlinks) {
           const auto there = spot.dir->info_following(*spot.leaf);
           if (there && there->is_dir()) info = *there;
@@ -358,6 +359,9 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     entry.set(kMissingDir);
   }
   const bool created_before = entry.has(kDirCreated) || (entry.is_root() && destination_.created());
+  // Only while one of a kind comes: with backups, names that a file system takes for one must be noticed.
+  has_fresh_dir_ = !o.dry_run && !o.backup && !entry.is_root() && (created_before || !spot.here);
+  if (has_fresh_dir_) fresh_dir_ = spot.path;
   const std::optional<io::FileInfo> compared = created_before ? std::nullopt : spot.here;
   if (!o.perms)
     spot.mode = dest_mode(entry.mode, compared ? std::optional<uint32_t>(compared->mode) : std::nullopt, {.executability = o.executability}, default_perms_);
@@ -394,6 +398,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
       skip_contents();
       return {};
     }
+    if (!made) has_fresh_dir_ = false;  // somebody else was faster
     touched(spot.dir_path);
     destination_.forget(spot.path);
     if (like && spot.leaf) copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));

@@ -101,6 +101,8 @@ class Generator {
   bool default_perms_known_ = false;
   std::string skip_below_;          // contents of this directory are skipped
   std::string dry_missing_;         // dry run: this directory would have been made
+  std::string fresh_dir_;           // made by this run, so nothing lies in it (valid with has_fresh_dir_)
+  bool has_fresh_dir_ = false;
   std::string last_parent_;
   bool last_parent_known_ = false;
   std::unordered_set<std::string> touched_;

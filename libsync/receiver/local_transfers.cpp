@@ -13,11 +13,27 @@ namespace {
 constexpr size_t kHeldLines = 3000;
 constexpr int64_t kHeldMs = 100;
 constexpr int64_t kLargeFile = 8 << 20;
+constexpr int kCopiedHere = 4;  // so many files are copied before threads are started for more
+constexpr unsigned kMostWorkers = 4;
+
+// Where lines show a file's progress or figures, or files depend on each other (partial directories, removed sources,
+// similar names), one thread does everything in order.
+bool workers_may_help(const Terms& terms) {
+  const Options& o = terms.options;
+  return !o.dry_run && o.partial_dir.empty() && !o.delay_updates && o.fuzzy == 0 && !o.remove_source_files &&
+         !o.remove_sent_files && !terms.progress->enabled() &&
+         !terms.reporter.shows_transfer_figures();
+}
 }  // namespace
 
 LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
     : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination),
-      placer_(terms, destination, backups_, Role::kReceiver) {}
+      placer_(terms, destination, backups_, Role::kReceiver) {
+  // This thread is busy with looking and opening itself.
+  const unsigned cores = std::thread::hardware_concurrency();
+  if (cores > 1 && workers_may_help(terms))
+    workers_ = std::make_unique<CopyWorkers>(terms, sources_, destination, events, std::min(cores - 1, kMostWorkers));
+}
 
 void LocalTransfers::show(const Held& line, Moment moment) {
   const std::string path = line.entry->has(kRooted) ? "/" + line.entry->path() : line.entry->path();
@@ -38,7 +54,7 @@ void LocalTransfers::show(const Held& line, Moment moment) {
 Status LocalTransfers::flush() {
   for (const Held& line : held_) show(line, line.transferred ? Moment::kBoth : Moment::kOnly);
   held_.clear();
-  return {};
+  return workers_ ? workers_->wake() : Status();
 }
 
 Status LocalTransfers::hold(Held line) {
@@ -91,46 +107,47 @@ Status LocalTransfers::copy(Request& request) {
     return answer(Event::What::kFailed, request.ndx);
   }
   const bool at_once = entry.size >= kLargeFile || terms_.progress->enabled();
+  CopyJob job{.request = std::move(request), .source = std::move(*source), .output = std::move(*output)};
+  if (workers_ && copied_here_ >= kCopiedHere) {
+    shown.data_bytes = static_cast<uint64_t>(entry.size);
+    if (at_once) {
+      TRY(flush());
+      show(shown, Moment::kBoth);
+    } else {
+      TRY(hold(std::move(shown)));
+    }
+    return workers_->submit(std::move(job));
+  }
+  ++copied_here_;
   if (at_once) {
     TRY(flush());
     show(shown, Moment::kStart);
   }
+  const int32_t ndx = job.request.ndx;
+  const Segment& segment = *shown.segment;
   Progress::File line;
-  if (terms_.progress) line = terms_.progress->begin_file(request.segment->first_position + (request.ndx - request.segment->first_ndx()), entry.size);
-  const io::CopyOptions options{.sparse = o.sparse, .preallocate = o.preallocate};
-  const auto copied = io::copy_content(*source, output->file(), static_cast<uint64_t>(entry.size), options, terms_.stop);
-  if (!copied) {
+  if (terms_.progress) line = terms_.progress->begin_file(segment.first_position + (ndx - segment.first_ndx()), entry.size);
+  const auto bytes = copy_into(job, terms_, sources_, destination_, placer_);
+  if (!bytes || !*bytes) {
     TRY(flush());
-    const Error& error = copied.error();
-    if (error.fault == Fault::kFileIo) {
-      placer_.abandon(std::move(*output), request, true);
-      return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request.path)), error.sys);
-    }
-    if (error.fault == Fault::kInterrupted || error.fault == Fault::kUser1) {
-      placer_.abandon(std::move(*output), request, true);
-      return fail(error);
-    }
-    terms_.reporter.state().io_error |= 1;
-    terms_.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources_.shown(entry)), error.sys);
-    return answer(Event::What::kFailed, request.ndx);
+    if (!bytes) return fail(bytes.error());
+    return answer(Event::What::kFailed, ndx);
   }
-  if (output->in_place) TRY(output->file().truncate(copied->bytes));
-  terms_.totals.literal_bytes += static_cast<int64_t>(copied->bytes);
-  terms_.totals.total_sent += static_cast<int64_t>(copied->bytes);
-  line.advance(static_cast<int64_t>(copied->bytes));
+  line.advance(static_cast<int64_t>(**bytes));
   line.end();
-  shown.data_bytes = copied->bytes;
+  shown.data_bytes = **bytes;
   if (o.checksum && entry.extras) shown.digest = entry.extras->checksum;
   if (at_once) show(shown, Moment::kDone);
   else TRY(hold(std::move(shown)));
-  const Placed placed = placer_.finish(std::move(*output), request, true);
+  const Placed placed = placer_.finish(std::move(job.output), job.request, true);
   if (placer_.fatal()) return fail(*placer_.fatal());
-  if (placed == Placed::kFailed) return answer(Event::What::kFailed, request.ndx);
+  if (placed == Placed::kFailed) return answer(Event::What::kFailed, ndx);
   if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);
-  return answer(Event::What::kDone, request.ndx);
+  return answer(Event::What::kDone, ndx);
 }
 
 Status LocalTransfers::phase_done() {
+  if (workers_) TRY(workers_->wait_idle());
   if (++phases_ == 2) placer_.place_delayed();
   return events_.push(Event{.what = Event::What::kPhase});
 }

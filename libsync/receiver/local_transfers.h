@@ -1,11 +1,13 @@
 // The port to ourselves: files are copied from source to destination on this machine, without wire, sums or tokens.
 //
-// The generator's thread's own. Every request is answered before request() returns; lines of output are held back
+// The generator's thread's own. Sources and outputs are opened in the order of the list, so that lines come in it; what
+// follows is left to workers unless somebody watches single files (see the constructor). Lines of output are held back
 // shortly, because rsync's do wait in a buffer, and what the generator says meanwhile (deletions, skips) overtakes them.
 #pragma once
 
 #include <deque>
 
+#include "libsync/receiver/copy_workers.h"
 #include "libsync/receiver/place.h"
 #include "libsync/receiver/transfers.h"
 #include "libsync/sender/source.h"
@@ -44,6 +46,8 @@ class LocalTransfers final : public Transfers {
   Events& events_;
   Backups backups_;
   Placer placer_;
+  std::unique_ptr<CopyWorkers> workers_;  // null: everything happens at once
+  int copied_here_ = 0;
   std::deque<Held> held_;
   int64_t held_since_ms_ = 0;
   int phases_ = 0;

@@ -7,6 +7,7 @@
 
 #include <mutex>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "libio/base/clock.h"
@@ -128,6 +129,7 @@ struct Reporter::Impl {
 
   // Every text takes this way. It ends in a newline, unless a far side left that out.
   void say(Kind kind, std::string_view text) {
+    if (turns_kept.load(std::memory_order_relaxed) > 0) wait_for_turn();
     if (kind == Kind::kErrorXfer) state.transfer_error = true;
     std::string cut;
     if (text.size() > kLongestText) {
@@ -141,6 +143,16 @@ struct Reporter::Impl {
     if (is_info(kind) && (options.quiet > 0 || muted)) return;
     if (options.server && post(kind, text)) return;
     print(descriptor(kind), text, true);
+  }
+
+  void wait_for_turn() {
+    std::function<void()> wait;
+    {
+      const std::lock_guard lock(turn_mutex);
+      for (const auto& [thread, turn] : turns)
+        if (thread == std::this_thread::get_id()) wait = turn;
+    }
+    if (wait) wait();
   }
 
   void log(std::string_view text, bool warning) {
@@ -256,6 +268,10 @@ struct Reporter::Impl {
   std::shared_ptr<const FarSide> far;
   std::shared_ptr<const Conversion> convert;
 
+  std::atomic<int> turns_kept{0};
+  std::mutex turn_mutex;  // guards the next
+  std::vector<std::pair<std::thread::id, std::function<void()>>> turns;
+
   bool open_line = false;  // these two only while the outlet is locked
   int open_fd = -1;
   Outlet outlet;
@@ -275,6 +291,25 @@ Reporter::Reporter(const Options& options, ReporterPorts ports)
   error(options.server ? Role::kServer : Role::kClient, fmt::format("failed to open log-file {}", options.log_file),
         log.error().sys);
   info_line("Ignoring \"log file\" setting.");
+}
+
+bool Reporter::shows_transfer_figures() const {
+  return (impl_->has_out_format && impl_->out_format.needs_transfer()) || impl_->logs_items();
+}
+
+Reporter::Turn Reporter::in_turn(std::function<void()> wait) {
+  {
+    const std::lock_guard lock(impl_->turn_mutex);
+    impl_->turns.emplace_back(std::this_thread::get_id(), std::move(wait));
+  }
+  ++impl_->turns_kept;
+  return Turn(*impl_);
+}
+
+Reporter::Turn::~Turn() {
+  --impl_.turns_kept;
+  const std::lock_guard lock(impl_.turn_mutex);
+  std::erase_if(impl_.turns, [](const auto& turn) { return turn.first == std::this_thread::get_id(); });
 }
 
 Reporter::~Reporter() { impl_->outlet.flush(); }

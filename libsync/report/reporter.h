@@ -136,6 +136,14 @@ class Reporter {
   // Does %C appear in a format? (A client that sends must keep the digests then.)
   bool shows_digest() const;
 
+  // Do lines show what only a finished transfer knows (%b, %c, %C), or does a log that may ask for it?
+  bool shows_transfer_figures() const;
+
+  // While the returned object lives, whatever the calling thread says first calls `wait`: for workers whose files
+  // finish in another order than they are listed in.
+  class Turn;
+  [[nodiscard]] Turn in_turn(std::function<void()> wait);
+
   // For the log: "sent N bytes  received N bytes  total size N", where rsync would write it. `code` is the exit code.
   void log_closing(int code, bool we_send, const Totals& totals);
   // Closing line "rsync error: ... (code N) at FILE(LINE) [role=VERSION]" on standard error (nothing for 0).
@@ -150,6 +158,17 @@ class Reporter {
   const Options& options_;
   RunState state_;
   std::unique_ptr<Impl> impl_;
+};
+
+class Reporter::Turn {
+ public:
+  explicit Turn(Impl& impl) : impl_(impl) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn();
+
+ private:
+  Impl& impl_;
 };
 
 }  // namespace ocsync::sync

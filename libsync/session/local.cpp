@@ -130,10 +130,10 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   TRY(check_receiving_dirs(terms, dest));
   blame = Role::kReceiver;
 
+  Room room;  // outlives everything that holds segments
   Events events;
   LocalTransfers transfers(terms, scanner, dest, events);
   Generator generator(terms, filters, dest, transfers, events);
-  Room room;
   const auto push = [&](std::shared_ptr<Segment> segment) -> Status {
     const int64_t entries = segment->count();
     room.take(entries);
