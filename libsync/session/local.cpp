@@ -124,7 +124,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   wanted.path = destination.value_or(".");
   wanted.entries = static_cast<int>(lists.entries());
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
-  if (!destination || o.list_only) wanted.path = ".", wanted.entries = 2;
+  if (!destination || o.list_only) wanted.path.assign(1, '.'), wanted.entries = 2;
   blame = Role::kReceiverStart;
   Destination dest = TRY(Destination::open(wanted, terms));
   TRY(check_receiving_dirs(terms, dest));

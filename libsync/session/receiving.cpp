@@ -50,7 +50,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   wanted.path = destination.value_or(".");
   wanted.entries = static_cast<int>(lists.entries());
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
-  if (!destination || o.list_only) wanted.path = ".", wanted.entries = 2;
+  if (!destination || o.list_only) wanted.path.assign(1, '.'), wanted.entries = 2;
   Destination dest = TRY(Destination::open(wanted, terms));
   TRY(check_receiving_dirs(terms, dest));
 

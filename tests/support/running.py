@@ -191,8 +191,6 @@ def normal(text, work):
     text = text.replace(os.fsencode(work), b"WORK")
     # A terminal sees only what stands after the last return; how often progress was redrawn depends on the clock.
     text = b"\n".join(line.rsplit(b"\r", 1)[-1] for line in text.split(b"\n"))
-    # Whether a program still notices that the other one has closed the pipe is a race between the two.
-    text = b"\n".join(line for line in text.split(b"\n") if b" write error: Broken pipe (32)" not in line)
     for pattern, replacement in VARIES:
         text = pattern.sub(replacement, text)
     return text
