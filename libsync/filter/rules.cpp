@@ -258,7 +258,7 @@ Status FilterRules::add_server_rules(const Options& options, const proto::Agreem
 }
 
 bool FilterRules::travels(const Options& options, const proto::Agreement& agreed) {
-  if (!options.sender) return true;
+  if (options.server == options.sender) return true;  // the client receives
   return options.prune_empty_dirs || (options.delete_any && (!options.delete_excluded || agreed.full_filter_prefixes));
 }
 
