@@ -377,8 +377,12 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
       like = Object::itself(*match.dir);
       if (like_name != ".") like->leaf = TRY(io::Leaf::check(like_name));
     }
-    if (match.level == 3 && !terms_.reporter.shows_unchanged()) spot.quiet = true;
-    if (match.level == 3) say_uptodate(spot, false, "/");
+    if (match.level == 3) {
+      if (terms_.itemizes() && terms_.reporter.shows_unchanged())
+        TRY(report(spot, match.info, proto::kLocalChange | proto::kMatched));
+      say_uptodate(spot, false, "/");
+      spot.quiet = true;
+    }
   }
   // The answer to an item with attributes is applied as soon as it is back: the directory must be there by then.
   const bool report_late = o.xattrs > 0 && !o.dry_run;
@@ -483,23 +487,22 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
   if (match.level < 2) return false;
   const BasisDirKind kind = terms_.options.basis_kind;
   if (match.level == 3) {
-    if (kind == BasisDirKind::kCompare) {
-      say_uptodate(spot);
-      done = true;
-      return true;
-    }
-    if (kind == BasisDirKind::kLink) {
+    bool linked = kind == BasisDirKind::kLink;
+    if (linked && !terms_.options.dry_run) {
       const std::string name(leaf_of_path(spot.path));
       const auto from = io::Leaf::check(name);
-      if (from && (terms_.options.dry_run || (spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf)))) {
-        touched(spot.dir_path);
-        if (terms_.reporter.shows_unchanged()) (void)report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "");
-        say_uptodate(spot);
-        done = true;
-        return true;
-      }
+      linked = from && spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf);
+      if (linked) touched(spot.dir_path);
     }
-    spot.quiet = !terms_.reporter.shows_unchanged();
+    // Whatever happens now (a file system may refuse such links), this is all that is said about it.
+    if (terms_.itemizes() && terms_.reporter.shows_unchanged()) {
+      const uint32_t change = kind == BasisDirKind::kCompare ? 0u : linked ? uint32_t{proto::kLocalChange | proto::kXnameFollows} : uint32_t{proto::kLocalChange};
+      (void)report(spot, match.info, change | proto::kMatched, "");
+    }
+    say_uptodate(spot);
+    done = linked || kind == BasisDirKind::kCompare;
+    if (done) return true;
+    spot.quiet = true;
   }
   spot.here = match.info;  // compared with, not replaced
   return true;
@@ -510,7 +513,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   bool done = false;
   try_basis_for_other(spot, 0, done);
   if (done) {
-    if (spot.entry->has(kLinked)) TRY(finish_group(spot));
+    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
     return {};
   }
   if (decision.clear_the_way && really_here->is_dir() &&
@@ -537,7 +540,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   bool done = false;
   try_basis_for_other(spot, 0, done);
   if (done) {
-    if (spot.entry->has(kLinked)) TRY(finish_group(spot));
+    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
     return {};
   }
   const bool device = spot.entry->is_device();
@@ -615,7 +618,10 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
     if (linked) {
       if (kind == BasisDirKind::kLink) {
         if (linked_entry) TRY(finish_group(spot, match.index));
-        if (terms_.reporter.shows_unchanged()) TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, ""));
+        if (terms_.itemizes() && terms_.reporter.shows_unchanged())
+          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, ""));
+      } else {
+        TRY(report(spot, match.info, 0));
       }
       say_uptodate(spot);
       TRY(success(spot));

@@ -4,8 +4,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include "libio/base/clock.h"
 #include "libproto/args.h"
@@ -23,7 +25,13 @@ Result<FarProgram> start_far_program(const Options& options, const Operand& far,
   words.insert(words.end(), far_words.begin(), far_words.end());
   if (options.verbosity.shows(Debug::kCmd)) {
     std::string line = "opening connection using:";
-    for (const std::string& word : words) (line += ' ') += word;
+    for (const std::string& word : words) {
+      // Quoted as far as a reader needs it to tell the words apart.
+      const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::strchr(",.-_=+@/", c) != nullptr;
+      });
+      line += plain ? fmt::format(" {}", word) : fmt::format(" \"{}\"", word);
+    }
     reporter.debug_line_if(Debug::kCmd, 1, fmt::format("{}  ({} args)", line, words.size()));
   }
   std::vector<std::string> environment;
