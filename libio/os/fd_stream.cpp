@@ -30,8 +30,8 @@ constexpr int64_t kShortestPauseUs = kUsPerSecond / 10;
 [[gnu::noinline]] std::unexpected<Error> given_up() { return fail(Fault::kClosed, "the connection was given up"); }
 
 // Milliseconds until the first of the two limits, at most kLongestWaitMs; the failure if one has passed.
-Result<int> time_left(Activity& activity) {
-  if (activity.given_up()) return given_up();
+Result<int> time_left(Activity& activity, bool reading) {
+  if (activity.given_up(reading)) return given_up();
   int64_t left = kLongestWaitMs;
   const int timeout_s = activity.timeout_s.load(std::memory_order_relaxed);
   const int64_t stop_at = activity.stop_at_ms.load(std::memory_order_relaxed);
@@ -57,15 +57,17 @@ Result<int> time_left(Activity& activity) {
 
 Status wait_until(int fd, short events, Activity& activity, const Stop& stop) {
   for (;;) {
-    const int ms = TRY(time_left(activity));
-    if (TRY(wait_for_events(fd, events, ms, stop, activity.wake_fd()))) return {};
+    const bool reading = events == POLLIN;
+    const int ms = TRY(time_left(activity, reading));
+    const int wake = reading && activity.given_up(false) ? -1 : activity.wake_fd();
+    if (TRY(wait_for_events(fd, events, ms, stop, wake))) return {};
   }
 }
 
 // --stop-at and a stop also end streams that never have to wait.
-Status look_around(Activity& activity, const Stop& stop) {
+Status look_around(Activity& activity, const Stop& stop, bool reading) {
   TRY(stop.check());
-  if (activity.given_up()) return given_up();
+  if (activity.given_up(reading)) return given_up();
   const int64_t stop_at = activity.stop_at_ms.load(std::memory_order_relaxed);
   if (stop_at != 0 && sys::clock_ms() >= stop_at) return limit_reached();
   return {};
@@ -93,6 +95,10 @@ Activity::Activity() {
 }
 
 void Activity::give_up() {
+  if (far_closed_.load()) {
+    touch();
+    timeout_s.store(1);
+  }
   given_up_.store(true);
   const uint64_t one = 1;
   if (wake_.valid()) std::ignore = sys::write(wake_.get(), std::as_bytes(std::span(&one, 1)));
@@ -119,7 +125,7 @@ FdSource::FdSource(int fd, Activity& activity, const Stop& stop)
     : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(stop) {}
 
 Result<size_t> FdSource::read_some(MutableBytes into) {
-  TRY(look_around(activity_, stop_));
+  TRY(look_around(activity_, stop_, true));
   for (;;) {
     if (manner_ == FdManner::kWaitFirst) TRY(wait_until(fd_, POLLIN, activity_, stop_));
     Result<size_t> got = manner_ == FdManner::kNoWait ? sys::read_nowait(fd_, into) : sys::read(fd_, into);
@@ -170,7 +176,7 @@ Status FdSink::write_v(std::span<const Bytes> pieces) {
 }
 
 Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
-  TRY(look_around(activity_, *stop_));
+  TRY(look_around(activity_, *stop_, false));
   std::array<iovec, kPiecesPerCall> vector;
   size_t skip = 0;  // bytes of the first piece already sent
   while (!pieces.empty()) {
@@ -201,6 +207,7 @@ Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
         } else if (manner_ == FdManner::kNoWait && cannot_promise(error)) {
           manner_ = FdManner::kWaitFirst;
         } else {
+          if (error == EPIPE || error == ECONNRESET) activity_.far_has_closed();
           return fail(Fault::kSocket, "", error);
         }
         continue;
@@ -232,7 +239,7 @@ Status FdSink::pace(uint64_t bytes) {
   for (int64_t left = pause_us; left > 0; left = end - sys::clock_us()) {
     const int64_t ms = std::min<int64_t>((left + 999) / 1000, kLongestWaitMs);
     TRY(wait_for_events(-1, 0, static_cast<int>(ms), *stop_, activity_.wake_fd()));
-    if (activity_.given_up()) return given_up();
+    if (activity_.given_up(false)) return given_up();
     activity_.touch();  // a pause of our own making is not idleness
   }
   const int64_t woke = sys::clock_us();

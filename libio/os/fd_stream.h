@@ -26,15 +26,18 @@ struct Activity {
   std::atomic<uint64_t> bytes_out{0};
   void touch();
   // Whoever reads or writes fails at once with Fault::kClosed, and so does everybody after it. (Closing the descriptor
-  // instead would hand its number to somebody else while threads still use it.)
+  // instead would hand its number to somebody else while threads still use it.) But if it was the far side that closed
+  // its end, reading goes on for a second at most: its last words explain more than our failure to write.
   void give_up();
-  bool given_up() const { return given_up_.load(std::memory_order_relaxed); }
+  bool given_up(bool reading) const { return given_up_.load(std::memory_order_relaxed) && !(reading && far_closed_.load(std::memory_order_relaxed)); }
+  void far_has_closed() { far_closed_.store(true); }
   // Once no other thread uses the connection any more: a last word may be said.
   void take_back();
   int wake_fd() const { return wake_.get(); }
 
  private:
   std::atomic<bool> given_up_{false};
+  std::atomic<bool> far_closed_{false};
   Fd wake_;
 };
 

@@ -16,6 +16,10 @@
 
 namespace ocsync::sync {
 
+namespace {
+constexpr int kLastWordsMs = 2000;
+}
+
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send) {
   proto::HandshakeWishes wishes;
   const auto variable = [](const char* name) {
@@ -116,7 +120,17 @@ void Connection::farewell(const Error& error) {
   // Of a broken stream nobody hears.
   if (sink.torn() || code == 10 || code == 12 || code == 19 || code == 30) return;
   if (!far_said_exit && channel.error_codes_travel) channel.mux.post(proto::ErrorExitMessage{true, code});
-  (void)channel.mux.flush_posted();
+  const Status said = channel.mux.flush_posted();
+  if (client || !said) return;
+  // The client may be writing: if we ended now, it would fail of that instead of reading what we said.
+  const Deadline deadline = Deadline::in_ms(kLastWordsMs);
+  std::vector<std::byte> scrap(32 * 1024);
+  while (!deadline.passed()) {
+    const auto ready = source.ready_within(static_cast<int>(deadline.left_ms()));
+    if (!ready || !*ready) return;
+    const auto got = source.read_some(scrap);
+    if (!got || *got == 0) return;
+  }
 }
 
 KeepAlive::KeepAlive(proto::MuxSink& sink, int timeout_s) {

@@ -282,3 +282,23 @@ TEST_CASE("fd_stream: a connection that is given up wakes who waits, and last wo
   CHECK(::read(other.read_end.get(), text, 3) == 3);
   CHECK(std::string(text) == "bye");
 }
+
+TEST_CASE("fd_stream: the last words of a far side that closed are read although the connection was given up") {
+  auto in = need(sys::make_pipe());
+  auto out = need(sys::make_pipe());
+  Activity activity;
+  Stop stop;
+  FdSource source(in.read_end.get(), activity, stop);
+  FdSink sink(out.write_end.get(), activity, stop);
+  std::ignore = ::signal(SIGPIPE, SIG_IGN);
+  out.read_end.close();
+  CHECK_FALSE(sink.write(as_bytes("x")));
+  activity.give_up();
+  CHECK(::write(in.write_end.get(), "bye", 3) == 3);
+  std::byte three[3];
+  const auto got = source.read_some(three);
+  REQUIRE(got);
+  CHECK(*got == 3);
+  in.write_end.close();
+  CHECK(need(source.read_some(three)) == 0);
+}
