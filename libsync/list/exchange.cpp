@@ -206,12 +206,9 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
         extras.link_key = position;
         known_groups_[position] = true;
         break;
-      case proto::HardLink::kDevIno: {
-        const auto [at, fresh] = dev_inos_[static_cast<uint64_t>(wire_.link_dev)].try_emplace(static_cast<uint64_t>(wire_.link_ino), next_link_key_);
-        if (fresh) ++next_link_key_;
-        extras.link_key = at->second;
+      case proto::HardLink::kDevIno:
+        extras.link_key = link_key_of(static_cast<uint64_t>(wire_.link_dev), static_cast<uint64_t>(wire_.link_ino));
         break;
-      }
       default:
         if (!known_groups_.contains(wire_.link_group))
           return fail(Fault::kProtocol, fmt::format("hard-link gnum {} precedes flist start {}", wire_.link_group, segment.first_ndx()));
@@ -295,21 +292,21 @@ Status ListReceiver::read_meta(Segment& segment, Entry& entry) {
   return {};
 }
 
+// Below version 30 groups are known by device and inode.
+int64_t ListReceiver::link_key_of(uint64_t dev, uint64_t ino) {
+  const auto [at, fresh] = dev_inos_[dev].try_emplace(ino, next_link_key_);
+  if (fresh) ++next_link_key_;
+  return at->second;
+}
+
 Status ListReceiver::adopt(Segment& segment) {
-  for (int32_t i = 0; i < segment.count(); ++i)
-    if (segment.added(i).has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
-  TRY(finish(segment));
-  // The scanner numbered the directories before ids were mapped and duplicates cleared.
   for (int32_t i = 0; i < segment.count(); ++i) {
-    const Entry& entry = segment.added(i);
-    if (!entry.is_dir() || segment.dirs.empty()) continue;
-    DirNode& node = *segment.dirs[entry.dir_index - static_cast<uint32_t>(segment.first_dir)];
-    node.entry.uid = entry.uid;
-    node.entry.gid = entry.gid;
-    node.entry.mode = entry.mode;
-    node.entry.marks = entry.marks;
+    Entry& entry = segment.added(i);
+    if (entry.has(kLinked) && !terms_.agreed.hard_link_groups) entry.extras->link_key = link_key_of(entry.extras->dev, entry.extras->ino);
+    if (entry.has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
+    if (!terms_.agreed.mtime_has_nanoseconds) entry.nsec = 0;  // as if it had travelled
   }
-  return {};
+  return finish(segment);
 }
 
 // What every list gets once it is complete: ids mapped, duplicates cleaned, hard-link groups marked.

@@ -73,6 +73,7 @@ class ListReceiver {
   Status read_meta(Segment& segment, Entry& entry);
   Status take(Segment& segment, const DirNode* parent, Admission admission);
   Status finish(Segment& segment);
+  int64_t link_key_of(uint64_t dev, uint64_t ino);
   void derive_content_marks(Entry& entry, uint8_t shared);
   void prune_empty(Segment& segment);
 

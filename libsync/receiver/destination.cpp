@@ -12,6 +12,7 @@
 namespace ocsync::sync {
 
 Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
+  if (!root_) return fail(Error(ENOENT));  // a dry run did not make the destination
   if (path.empty() || path == ".") return root_;
   for (Slot& slot : slots_)
     if (slot.path == path) {

@@ -781,13 +781,17 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
 // --- hard links -------------------------------------------------------------------------------------------------------
 
 // Creates `spot` as another name of `leader` (a path below the root) and reports it. False: it failed (reported).
-Result<bool> Generator::link_to(Spot& spot, const std::string& leader) {
+Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
+  const std::string& leader = group.leader_path;
   const auto leader_dir = destination_.dir(dir_of_path(leader));
   const std::string leader_name(leaf_of_path(leader));
   const auto leader_leaf = TRY(io::Leaf::check(leader_name));
   std::optional<io::FileInfo> old;
   if (leader_dir)
     if (const auto info = (*leader_dir)->info(leader_leaf)) old = *info;
+  if (terms_.options.dry_run && group.basis_dir >= 0)
+    if (const auto there = basis_.dir(group.basis_dir, dir_of_path(leader)))
+      if (const auto info = there->info(leader_leaf)) old = *info;
   if (!old && !terms_.options.dry_run) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)), ENOENT);
     return false;
@@ -799,14 +803,27 @@ Result<bool> Generator::link_to(Spot& spot, const std::string& leader) {
   }
   std::optional<io::FileInfo> compared = spot.here;
   if (!spot.here && !basis_.empty()) {
-    const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
-    if (match.level >= 2) compared = match.info;
+    if (terms_.options.basis_kind == BasisDirKind::kLink) {
+      // Two names that an alternate tree links as well are no change worth a line.
+      for (int i = 0; i < basis_.count() && !compared && old; ++i) {
+        const auto there = basis_.dir(i, dir_of_path(spot.path));
+        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text))) : Result<io::FileInfo>(fail(Error(ENOENT)));
+        if (!info || info->dev != old->dev || info->ino != old->ino) continue;
+        compared = *info;
+        if (terms_.itemizes() && terms_.reporter.shows_unchanged()) continue;
+        spot.quiet = true;
+        say_uptodate(spot);
+      }
+    } else if (spot.entry->is_regular()) {
+      const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
+      if (match.level >= 2) compared = match.info;
+    }
   }
   if (spot.here && spot.here->is_dir() && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return false;
   const bool replaces = spot.here && !spot.here->is_dir();
   if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link")) return false;
   TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
-  if (!terms_.agreed.item_flags) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
+  if (!terms_.agreed.item_flags && !spot.quiet) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
   return true;
 }
 
@@ -818,7 +835,7 @@ Result<bool> Generator::link_check(Spot& spot) {
     return true;
   }
   if (group.state != HardLinks::State::kDone) return false;
-  if (TRY(link_to(spot, group.leader_path))) TRY(success(spot));
+  if (TRY(link_to(spot, group))) TRY(success(spot));
   return true;
 }
 
@@ -844,7 +861,7 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     if (spot.dir)
       if (const auto info = spot.dir->info(*spot.leaf)) spot.here = *info;
     --member.segment->in_progress;
-    if (TRY(link_to(spot, group.leader_path))) TRY(success(spot));
+    if (TRY(link_to(spot, group))) TRY(success(spot));
   }
   return {};
 }

@@ -59,7 +59,7 @@ class Generator {
   Result<bool> link_check(Spot& spot);
   Status finish_group(Spot& spot, int basis_dir = -1);
   Status finish_group_of(Entry& entry, const std::string& path, int basis_dir);
-  Result<bool> link_to(Spot& spot, const std::string& leader);
+  Result<bool> link_to(Spot& spot, const HardLinks::Group& group);
   Status promote_waiting(Entry& entry);
   void skipped_member(Spot& spot);
 

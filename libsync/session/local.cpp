@@ -229,6 +229,7 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
     terms.progress = &progress;
     ItemStyle style = reporter.style();
+    style.symlink_times = agreed.symlink_times;
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
     // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.

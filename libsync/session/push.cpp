@@ -22,7 +22,7 @@ Status push_over(PushParts& parts) {
   Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
   terms.progress = &parts.progress;
   ItemStyle style = reporter.style();
-  style.symlink_times = agreed.symlink_times || !agreed.compact_numbers;
+  style.symlink_times = agreed.symlink_times;
   style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
   reporter.set_style(style);
   say_algorithms(terms);
