@@ -19,14 +19,18 @@ class Queue {
   explicit Queue(size_t capacity = 0) : capacity_(capacity) {}
 
   Status push(T item) {
-    std::unique_lock lock(mutex_);
-    space_.wait(lock, [&] { return closed_ || capacity_ == 0 || items_.size() < capacity_; });
-    if (closed_) return fail(Fault::kClosed, "queue is closed");
-    items_.push_back(std::move(item));
-    lock.unlock();
+    TRY(add(std::move(item)));
     filled_.notify_one();
     return {};
   }
+
+  // Adds without waking the taker until there are more: for items that come in swarms, where a wake-up for each would
+  // cost more than the work. Whoever adds so must call wake() before it waits for anything but this queue.
+  Status push_quietly(T item) {
+    if (TRY(add(std::move(item))) % kSwarm == 0) filled_.notify_one();
+    return {};
+  }
+  void wake() { filled_.notify_one(); }
 
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
@@ -69,12 +73,28 @@ class Queue {
   }
 
  private:
+  static constexpr size_t kSwarm = 16;
+
+  // How many there are then.
+  Result<size_t> add(T item) {
+    std::unique_lock lock(mutex_);
+    if (capacity_ > 0 && items_.size() >= capacity_) {
+      filled_.notify_one();
+      space_.wait(lock, [&] { return closed_ || items_.size() < capacity_; });
+    }
+    if (closed_) return fail(Fault::kClosed, "queue is closed");
+    items_.push_back(std::move(item));
+    return items_.size();
+  }
+
   std::optional<T> take(std::unique_lock<std::mutex>& lock) {
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
+    // Half of it is to be free first, so that the two sides do not take turns at every item.
+    const bool freed = items_.size() == capacity_ / 2;
     lock.unlock();
-    space_.notify_one();
+    if (freed) space_.notify_all();
     return item;
   }
 

@@ -125,6 +125,7 @@ FdSource::FdSource(int fd, Activity& activity, const Stop& stop)
     : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(stop) {}
 
 Result<size_t> FdSource::read_some(MutableBytes into) {
+  if (before_reading_) before_reading_();
   TRY(look_around(activity_, stop_, true));
   for (;;) {
     if (manner_ == FdManner::kWaitFirst) TRY(wait_until(fd_, POLLIN, activity_, stop_));

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -64,12 +65,15 @@ class FdSource final : public ByteSource {
   bool ready() override;
   // True as soon as read_some() would return at once, false after `ms` without that. A time-out does not count here.
   Result<bool> ready_within(int ms);
+  // Calls this before each read from now on (empty: no longer): all that came before has been used.
+  void before_reading(std::function<void()> call) { before_reading_ = std::move(call); }
 
  private:
   int fd_;
   FdManner manner_;
   Activity& activity_;
   const Stop& stop_;
+  std::function<void()> before_reading_;
 };
 
 // Writes to a descriptor it borrows; write_v sends many pieces in one call without joining them. Failures, among them a

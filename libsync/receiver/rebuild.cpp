@@ -14,10 +14,17 @@ namespace {
 constexpr size_t kWriteBuffer = 256 * 1024;
 constexpr size_t kSparseRun = 1024;  // zeros in a row that are worth a hole, as rsync has it
 
+// One writer at a time borrows it: fetching and clearing it anew would cost more than a small file itself.
+MutableBytes thread_buffer() {
+  thread_local std::unique_ptr<std::byte[]> buffer;
+  if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(kWriteBuffer);
+  return {buffer.get(), kWriteBuffer};
+}
+
 // Writes in order, in large pieces; with `sparse`, runs of zeros become holes.
 class OrderedWriter {
  public:
-  OrderedWriter(const io::File& file, bool sparse, bool punch) : file_(file), sparse_(sparse), punch_(punch), buffer_(kWriteBuffer) {}
+  OrderedWriter(const io::File& file, bool sparse, bool punch) : file_(file), sparse_(sparse), punch_(punch), buffer_(thread_buffer()) {}
 
   Status write(Bytes bytes) {
     if (bytes.size() >= buffer_.size()) {
@@ -41,7 +48,7 @@ class OrderedWriter {
     if (used_ == 0) return {};
     const size_t count = used_;
     used_ = 0;
-    return put(Bytes(buffer_).first(count));
+    return put(buffer_.first(count));
   }
   void start_at(uint64_t offset) { offset_ = offset; }
   uint64_t offset() const { return offset_ + used_; }
@@ -77,7 +84,7 @@ class OrderedWriter {
 
   const io::File& file_;
   bool sparse_, punch_;
-  std::vector<std::byte> buffer_;
+  MutableBytes buffer_;
   size_t used_ = 0;
   uint64_t offset_ = 0;
 };

@@ -155,7 +155,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     const bool good = placed != Placed::kFailed;
     if (good && o.remove_source_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
     else if (good && o.remove_sent_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
-    return events_.push(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
+    return events_.push_quietly(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
   }
   const char* fate = !kept && !in_place ? "discarded" : !o.partial_dir.empty() ? "put into partial-dir" : "retained";
   const std::string name = request->path;

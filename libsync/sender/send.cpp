@@ -118,7 +118,9 @@ Status Sender::read_all() {
       if (!ask.head.empty() && (!append || again))
         ask.index = std::make_unique<BlockIndex>(TRY(proto::read_block_sums(ask.head, in)));
     }
-    TRY(incoming_.push(std::move(ask)));
+    // Whole files are quickly asked for; a request with sums took longer to read than a wake-up takes.
+    if (ask.index) TRY(incoming_.push(std::move(ask)));
+    else TRY(incoming_.push_quietly(std::move(ask)));
   }
 }
 

@@ -31,6 +31,8 @@ class Sender {
   Status read_requests();
   // A message that the far side sent between its requests; called on the reading thread.
   Status on_message(const proto::Message& message);
+  // The reading half is about to wait: requests that were kept back for company are seen.
+  void wake() { incoming_.wake(); }
 
  private:
   struct Ask {

@@ -84,10 +84,12 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     if (!done && blame == Role::kReceiverStart) blame = Role::kReceiver;
     return done;
   };
+  connection.source.before_reading([&] { events.wake(); });
   const Status together = run_together({receive, generate}, [&] {
     events.close();
     bring_down();
   });
+  connection.source.before_reading({});
   connection.role = blame;
   TRY(together);
   result.statistics = receiver.statistics();
