@@ -42,24 +42,29 @@ Status each_line(std::string_view content, bool words, bool from0,
 
 }  // namespace
 
-Verdict look_up(const RuleBlock& block, const RuleSet& set, const Lookup& what) {
+Verdict look_up(const RuleBlock& block, const RuleSet& set, const Lookup& what, DecidedBy* by) {
   for (const Rule& rule : block.rules) {
     if (what.ignore_perishable && rule.is(kRulePerishable)) continue;
     if (rule.is(kRulePerDirectory)) {
       for (const RuleBlock* part = set.merges[rule.merge].head.get(); part != nullptr; part = part->inherited.get()) {
-        const Verdict verdict = look_up(*part, set, what);
-        if (verdict != Verdict::kNoMatch) return verdict;
+        const Verdict verdict = look_up(*part, set, what, by);
+        if (verdict == Verdict::kNoMatch) continue;
+        if (by && !by->merge) by->merge = &set.merges[rule.merge];
+        return verdict;
       }
       continue;
     }
     if (rule.is(kRuleCvs)) {
-      const Verdict verdict = set.cvs ? look_up(*set.cvs, set, what) : Verdict::kNoMatch;
-      if (verdict != Verdict::kNoMatch) return verdict;
-      continue;
+      const Verdict verdict = set.cvs ? look_up(*set.cvs, set, what, by) : Verdict::kNoMatch;
+      if (verdict == Verdict::kNoMatch) continue;
+      if (by) by->cvs = true;
+      return verdict;
     }
     if ((rule.off & what.side) != 0 || rule.is(kRuleXattr) != what.xattr) continue;
     const bool matches = (!rule.is(kRuleDirsOnly) || what.name.is_dir) && rule.pattern.matches(what.name);
-    if (matches != rule.is(kRuleNegated)) return rule.is(kRuleInclude) ? Verdict::kInclude : Verdict::kExclude;
+    if (matches == rule.is(kRuleNegated)) continue;
+    if (by) by->rule = &rule;
+    return rule.is(kRuleInclude) ? Verdict::kInclude : Verdict::kExclude;
   }
   return Verdict::kNoMatch;
 }

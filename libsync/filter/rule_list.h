@@ -75,7 +75,13 @@ struct Lookup {
   bool ignore_perishable = false;
 };
 inline uint8_t side_bit(Side side) { return side == Side::kSender ? 1 : 2; }
-Verdict look_up(const RuleBlock& block, const RuleSet& set, const Lookup& what);
+// What decided, for --debug=filter.
+struct DecidedBy {
+  const Rule* rule = nullptr;
+  const MergeKind* merge = nullptr;  // the innermost kind of per-directory file it stands in
+  bool cvs = false;
+};
+Verdict look_up(const RuleBlock& block, const RuleSet& set, const Lookup& what, DecidedBy* by = nullptr);
 
 // Reads rules into a block. Borrows everything; lives for one reading.
 class RuleLoader {

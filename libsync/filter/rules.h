@@ -35,6 +35,8 @@ struct RuleWorld {
   // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
   // thread that walks a scope.
   std::function<void(std::string_view line)> complain;
+  // Empty unless asked for (--debug=filter): which rule decided about a name. May be called by any thread, too.
+  std::function<void(std::string_view line)> explain;
   // A daemon that is not in a chroot: the module's absolute path. Rule files are then read inside it only, and patterns
   // with the '/' modifier start there.
   std::string module_path;

@@ -2,6 +2,8 @@
 #include <array>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "libio/os/identity.h"
 #include "libsync/filter/rule_list.h"
 #include "libsync/filter/rules.h"
@@ -83,6 +85,25 @@ struct FilterScope::State {
     const JoinedPath full(front, what.name.path);
     what.name.full = full.view();
     return ask();
+  }
+
+  // The verdict of the user's rules, explained if somebody wants to know. Text from files is never shown (RulePlace).
+  Verdict judge(const Lookup& what) const {
+    const RuleWorld& world = list->facts.world;
+    if (!world.explain) return look_up(list->rules, set, what);
+    DecidedBy by;
+    const Verdict verdict = look_up(list->rules, set, what, &by);
+    if (verdict == Verdict::kNoMatch || !by.rule) return verdict;
+    const bool sends = side == Side::kSender, shows = verdict == Verdict::kInclude;
+    const std::string_view act = sends ? (shows ? "showing" : "hiding") : (shows ? "risking" : "protecting");
+    const std::string_view kind = what.xattr ? "xattr" : what.name.is_dir ? "directory" : "file";
+    const std::string pattern = by.rule->is(kRuleFromFile)
+                                    ? "<rule from a file read earlier>"
+                                    : by.rule->pattern.text() + (by.rule->is(kRuleDirsOnly) ? "/" : "");
+    const std::string source = by.cvs ? " [global CVS]" : by.merge && (by.merge->flags & kRuleFromFile) == 0 ? " [per-dir " + by.merge->name + "]" : "";
+    world.explain(fmt::format("[{}] {} {} {} because of pattern {}{}", sends ? "sender" : "generator", act, kind, what.name.path,
+                              pattern, source));
+    return verdict;
   }
 
   // The directories from the one that the kind's name tells down to the parent of where.dir, if it is one of those.
@@ -170,7 +191,7 @@ Verdict FilterScope::verdict(std::string_view path, bool is_dir, bool ignore_per
   return state_->with_full_path(what, [&] {
     if (!list.guard.rules.empty() && look_up(list.guard, state_->set, what) == Verdict::kExclude)
       return Verdict::kExclude;
-    return look_up(list.rules, state_->set, what);
+    return state_->judge(what);
   });
 }
 
@@ -187,7 +208,7 @@ Verdict FilterScope::xattr_verdict(std::string_view name) const {
   Lookup what = state_->lookup(name, false, false);
   what.xattr = true;
   if (look_up(list.guard, state_->set, what) == Verdict::kExclude) return Verdict::kExclude;
-  return look_up(list.rules, state_->set, what);
+  return state_->judge(what);
 }
 
 }  // namespace ocsync::sync

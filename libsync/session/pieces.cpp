@@ -68,9 +68,15 @@ void say_algorithms(const Terms& terms) {
                                              proto::compression_name(agreed.compression), agreed.compression_level));
 }
 
+void let_rules_explain(RuleWorld& world, Reporter& reporter) {
+  if (!reporter.options().verbosity.shows(Debug::kFilter)) return;
+  world.explain = [&reporter](std::string_view line) { reporter.debug_line_if(Debug::kFilter, 1, line); };
+}
+
 Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local) {
   RuleWorld world = RuleWorld::of_process(options);
   world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
+  let_rules_explain(world, reporter);
   FilterRules rules = TRY(FilterRules::from_options(options, std::move(world)));
   rules.settle(options, agreed, local);
   return rules;

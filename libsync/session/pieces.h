@@ -25,6 +25,8 @@ void say_algorithms(const Terms& terms);
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
 
 // The rules of a client's command line, settled for the agreed version.
+// --debug=filter: rules tell what they decide.
+void let_rules_explain(RuleWorld& world, Reporter& reporter);
 Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local);
 
 // Reads a file that the user named: "-" is standard input; symlinks of strangers are refused.

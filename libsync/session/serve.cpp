@@ -21,9 +21,10 @@ namespace {
 
 // Rules that travelled, with those both ends know, below what the module hides.
 Result<FilterRules> rules_from_wire(const std::vector<std::string>& rules, const Options& options,
-                                    const proto::Agreement& agreed, const ServedModule* module) {
-  FilterRules filters = TRY(module ? FilterRules::from_wire(rules, options, agreed, module->world)
-                                   : FilterRules::from_wire(rules, options, agreed));
+                                    const proto::Agreement& agreed, const ServedModule* module, Reporter& reporter) {
+  RuleWorld world = module ? module->world : RuleWorld::of_process(options);
+  let_rules_explain(world, reporter);
+  FilterRules filters = TRY(FilterRules::from_wire(rules, options, agreed, std::move(world)));
   TRY(filters.add_server_rules(options, agreed));
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
   return filters;
@@ -121,7 +122,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
     else channel.demux.pass_freely();
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
-    FilterRules filters = TRY(rules_from_wire(rules, options, agreed, module));
+    FilterRules filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
     SourceNames sources;
     if (options.files_from == "-") {
       const bool bare = agreed.client_frames && !agreed.files_from_framed;
@@ -144,7 +145,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
   if (FilterRules::travels(options, agreed)) {
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
-    filters = TRY(rules_from_wire(rules, options, agreed, module));
+    filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
   }
   std::function<Status()> forward;
   if (!options.files_from.empty()) {
