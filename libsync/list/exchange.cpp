@@ -327,8 +327,14 @@ Status ListReceiver::finish(Segment& segment) {
       if (entry.is_regular() || entry.is_symlink()) terms_.totals.total_size += entry.size;
     }
   }
-  if (o.acls)
-    terms_.meta->map_acls([&](uint32_t id) { return ids_.map_user(id, {}); }, [&](uint32_t id) { return ids_.map_group(id, {}).gid; });
+  if (o.acls) {
+    // With --numeric-ids, what maps say of owners reaches ACLs only in a whole list, or for groups of the unprivileged.
+    const bool whole_list_map = !terms_.agreed.incremental && (!o.usermap.empty() || !o.groupmap.empty());
+    const bool users = !o.numeric_ids || whole_list_map;
+    const bool groups = !o.numeric_ids || whole_list_map || (terms_.agreed.incremental && !terms_.may_chown);
+    terms_.meta->map_acls([&](uint32_t id) { return users ? ids_.map_user(id, {}) : id; },
+                          [&](uint32_t id) { return groups ? ids_.map_group(id, {}).gid : id; });
+  }
   segment.first_position = total_;
   total_ += segment.count();
   if (!terms_.local) segment.seal(terms_.order(), !o.iconv.empty());

@@ -20,6 +20,26 @@ struct Speaker {
   void error(std::string_view what, int sys) const { terms.reporter.error_transfer(role, std::string(what), sys); }
 };
 
+// Setting attributes takes the right to write. Where the mode denies it, it is lent for as long as this lives.
+class WriteLoan {
+ public:
+  WriteLoan(const Object& object, const Terms& terms) : object_(object) {
+    if (terms.our_uid == 0) return;
+    const auto info = object.info();
+    if (!info || info->is_symlink() || (info->mode & S_IWUSR)) return;
+    if (object.set_mode((info->mode | S_IWUSR) & 07777)) before_ = info->mode & 07777;
+  }
+  ~WriteLoan() {
+    if (before_) (void)object_.set_mode(*before_);
+  }
+  WriteLoan(const WriteLoan&) = delete;
+  WriteLoan& operator=(const WriteLoan&) = delete;
+
+ private:
+  const Object& object_;
+  std::optional<uint32_t> before_;
+};
+
 // Sets what is missing or different and removes what the list does not have. True if anything was changed.
 bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& now, const Speaker& say) {
   const Terms& terms = say.terms;
@@ -48,24 +68,19 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
     if (!find(wanted.attributes, a.name) && std::ranges::find(wanted.missing, a.name) == wanted.missing.end()) to_remove.push_back(&a);
   if (to_set.empty() && to_remove.empty()) return false;
 
-  // Attributes need the right to write; it is lent.
-  bool lent = false;
-  uint32_t own_mode = now.mode;
-  if (terms.our_uid != 0 && !now.is_symlink()) {
-    if (const auto real = object.info()) own_mode = real->mode;
-    if (!(own_mode & S_IWUSR)) lent = object.set_mode((own_mode | S_IWUSR) & 07777).has_value();
-  }
+  const WriteLoan loan(object, terms);
   const io::Xattrs xattrs = object.xattrs();
+  // Messages name the call that rsync would have made.
+  const char call = S_ISREG(now.mode) || S_ISDIR(now.mode) || S_ISFIFO(now.mode) ? 'f' : 'l';
   bool changed = false;
   for (const Attribute* a : to_set) {
     if (const Status s = xattrs.set(a->name, as_bytes(a->value)); s) changed = true;
-    else say.error(fmt::format("rsync_xal_set: lsetxattr({},\"{}\") failed", say.shown, a->name), s.error().sys);
+    else say.error(fmt::format("rsync_xal_set: {}setxattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
   }
   for (const Attribute* a : to_remove) {
     if (const Status s = xattrs.remove(a->name); s) changed = true;
-    else say.error(fmt::format("rsync_xal_set: lremovexattr({},\"{}\") failed", say.shown, a->name), s.error().sys);
+    else say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
   }
-  if (lent) (void)object.set_mode(own_mode & 07777);
   return changed;
 }
 
@@ -135,11 +150,14 @@ void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms&
   const Speaker say{terms, role, shown};
   if (o.xattrs > 0) {
     const auto attributes = read_attributes(from, mode, terms, Side::kReceiver, shown);
-    if (!attributes) say.error(attributes.error().text, attributes.error().sys);
-    else
+    if (!attributes) {
+      say.error(attributes.error().text, attributes.error().sys);
+    } else if (!attributes->empty()) {
+      const WriteLoan loan(to, terms);
       for (const Attribute& a : *attributes)
         if (const Status s = to.xattrs().set(a.name, as_bytes(a.value)); !s)
           say.error(fmt::format("copy_xattrs: lsetxattr({},\"{}\") failed", shown, a.name), s.error().sys);
+    }
   }
   if (!o.acls || o.fake_super || S_ISLNK(mode)) return;
   if (const auto acl = io::read_acl(from.xattrs(), io::AclKind::kAccess); acl && !acl->empty())

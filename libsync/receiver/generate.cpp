@@ -405,8 +405,9 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     if (!made) has_fresh_dir_ = false;  // somebody else was faster
     touched(spot.dir_path);
     destination_.forget(spot.path);
-    if (like && spot.leaf) copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   }
+  if (like && spot.dir && spot.leaf && !o.dry_run)
+    copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   if (report_late) TRY(tell());
   if (o.dry_run) {
     if (!spot.here) return {};
@@ -434,6 +435,15 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
 }
 
 // --- links, devices ---------------------------------------------------------------------------------------------------
+
+// For what was just created: extended attributes count as they were before, ACLs as they are afterwards.
+Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared) {
+  const uint32_t before = meta_flags(spot, compared, nullptr, false);
+  apply(spot, std::nullopt, true);
+  uint32_t meta = before & proto::kReportXattr;
+  if (before & proto::kReportAcl) meta |= meta_flags(spot, compared, nullptr, false) & proto::kReportAcl;
+  return report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta);
+}
 
 template <class Make>
 bool Generator::create_atomically(Spot& spot, bool replaces, Make make, const char* what) {
@@ -527,8 +537,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   };
   if (!create_atomically(spot, replaces, make, "symlink")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
-  apply(spot, std::nullopt, true);
-  TRY(report(spot, compared, proto::kLocalChange | proto::kReportChange));
+  TRY(apply_and_report(spot, compared));
   if (!terms_.agreed.item_flags) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   if (terms_.options.remove_source_files || terms_.options.remove_sent_files) return transfers_.success(spot.ndx, *spot.entry);
@@ -554,8 +563,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   };
   if (!create_atomically(spot, replaces, make, "mknod")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
-  apply(spot, std::nullopt, true);
-  TRY(report(spot, compared, proto::kLocalChange | proto::kReportChange));
+  TRY(apply_and_report(spot, compared));
   if (!terms_.agreed.item_flags) terms_.reporter.info_line_if(Info::kName, 1, spot.path);
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);

@@ -46,6 +46,7 @@ class Generator {
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {},
                 std::optional<uint32_t> meta = std::nullopt);
   uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces);
+  Status apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
   template <class Make>
