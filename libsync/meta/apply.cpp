@@ -206,14 +206,16 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     if (const Status s = store_fake(object, wanted); !s)
       say.error(fmt::format("failed to write xattr user.rsync.%stat for {}", shown), s.error().sys);
   }
-  if (choice.xattrs && options.xattrs > 0 && apply_xattrs(entry, object, now, say)) updated |= kUpdatedXattrs;
+  // On some systems this moves the time of modification, so that is set again.
+  const bool xattrs_changed = choice.xattrs && options.xattrs > 0 && apply_xattrs(entry, object, now, say);
+  if (xattrs_changed) updated |= kUpdatedXattrs;
 
   const bool skip_times = !choice.times || (options.omit_dir_times && now.is_dir()) ||
                           (options.omit_link_times && now.is_symlink());
   bool set_mtime = false, set_atime = false;
   if (!skip_times) {
-    set_mtime = options.times &&
-                (choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time()));
+    const bool other = choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time());
+    set_mtime = options.times && (other || xattrs_changed);
     if (options.atimes > 0 && !now.is_dir() && entry.extras)
       set_atime = choice.exact_times || now.atime.sec != entry.extras->atime;
   }
@@ -224,7 +226,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       say.error(fmt::format("failed to set times on {}", shown), s.error().sys);
       return updated;
     }
-    if (set_mtime) updated |= kUpdatedTime;
+    if (set_mtime && !xattrs_changed) updated |= kUpdatedTime;
     if (set_atime) updated |= kUpdatedAtime;
   }
 

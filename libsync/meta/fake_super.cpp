@@ -68,9 +68,9 @@ Status store_fake(const Object& object, const FakeStat& wanted) {
   const io::Xattrs xattrs = object.xattrs();
   const uint64_t real_rdev = real.is_device() ? real.rdev : 0;
   if (mode == wanted.mode && real_rdev == rdev && real.uid == wanted.uid && real.gid == wanted.gid) {
-    const Status gone = xattrs.remove(kStat);
-    if (!gone && gone.error().fault != Fault::kUnsupported && !(link && gone.error().sys == EPERM)) return gone;
-    return {};
+    const auto stored = xattrs.get(kStat);
+    if (!stored || !*stored) return {};
+    return xattrs.remove(kStat);
   }
   const std::string text = format_fake_stat(wanted);
   const Status set = xattrs.set(kStat, as_bytes(text));

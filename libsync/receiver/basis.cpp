@@ -41,6 +41,15 @@ Digest DiskProbe::content_digest() {
   return hasher.finish();
 }
 
+std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
+  const auto info = file.info();
+  if (!info) return std::nullopt;
+  if (info->is_regular()) return info->size;
+  if (!terms.options.write_devices || !info->is_device()) return std::nullopt;
+  const auto bytes = file.device_bytes();
+  return bytes ? *bytes : 0;
+}
+
 BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
   BasisDirs out;
   const char* option = terms.options.basis_kind == BasisDirKind::kCompare ? "--compare-dest"

@@ -64,6 +64,10 @@ class Fuzzy {
   std::vector<Listing> listings_;
 };
 
+// How much content an open basis holds. Nothing if it is not of a kind that can be one: a regular file, or with
+// --write-devices a device.
+std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms);
+
 // A Probe that looks at the disk.
 class DiskProbe final : public Probe {
  public:

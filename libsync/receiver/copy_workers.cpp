@@ -33,7 +33,7 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
     terms.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources.shown(entry)), error.sys);
     return std::optional<uint64_t>();
   }
-  if (job.output.in_place) TRY(job.output.file().truncate(copied->bytes));
+  if (job.output.in_place && !job.output.device) TRY(job.output.file().truncate(copied->bytes));
   terms.totals.literal_bytes += static_cast<int64_t>(copied->bytes);
   terms.totals.total_sent += static_cast<int64_t>(copied->bytes);
   return std::optional<uint64_t>(copied->bytes);

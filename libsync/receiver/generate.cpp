@@ -664,6 +664,10 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     compared.reset();
     if (!o.perms) spot.mode = dest_mode(entry.mode, std::nullopt, {.executability = o.executability}, default_perms_);
   }
+  if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
+    if (const auto device = spot.dir->open_read(*spot.leaf))
+      if (const auto bytes = device->device_bytes()) spot.here->size = compared->size = *bytes;
+  }
   Request request;
   Basis& basis = request.basis;
   if (attempt == Attempt::kFirst) {

@@ -79,6 +79,8 @@ std::optional<Output> Placer::open(const Request& request) {
       return std::nullopt;
     }
     out.direct = std::move(*file);
+    if (o.write_devices)
+      if (const auto info = out.direct.info()) out.device = info->is_device();
     return out;
   }
   std::shared_ptr<const io::Dir> dir = request.dir;

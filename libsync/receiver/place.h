@@ -23,6 +23,7 @@ struct Output {
   std::shared_ptr<const io::Dir> dir;       // where the file that is written lives
   std::string leaf;                         // its final name there (direct) or the target's
   bool in_place = false;                    // content goes over the old content
+  bool device = false;                      // --write-devices: it has a size of its own
   bool partial_in_place = false;            // ... of the partial-dir file, which is then moved
   const io::File& file() const { return temp ? temp->file() : direct; }
 };

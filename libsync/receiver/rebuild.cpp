@@ -176,7 +176,7 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   }
   if (writer && !result.write_failed) attempt(writer->flush());
   // Holes at the end, space reserved too generously, and the tail of an older version.
-  if (writer && !result.write_failed && (job.sparse || job.in_place || job.preallocate)) attempt(job.out->truncate(done));
+  if (writer && !result.write_failed && !job.device && (job.sparse || job.in_place || job.preallocate)) attempt(job.out->truncate(done));
   result.bytes = done;
   result.file_sum = hasher.finish();
   const size_t digest_size = digest_bytes(terms.agreed.transfer_digest);

@@ -16,6 +16,7 @@ struct RebuildJob {
   uint64_t basis_bytes = 0;
   const io::File* out = nullptr;     // null: read and throw away
   bool in_place = false;             // `out` already holds the basis content: what stays where it is is not written
+  bool device = false;               // `out` has a size of its own and no holes
   bool append = false;               // starts behind what the sum head describes
   bool append_verify = false;        // ... whose bytes feed the digest first
   bool sparse = false;

@@ -5,6 +5,7 @@
 #include "libsync/list/facts.h"
 #include "libsync/meta/apply.h"
 #include "libsync/meta/read.h"
+#include "libsync/receiver/basis.h"
 #include "libsync/receiver/rebuild.h"
 #include "libsync/report/progress.h"
 
@@ -96,9 +97,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     const auto leaf = io::Leaf::check(request->basis.leaf);
     if (leaf) {
       if (auto opened = request->basis.dir->open_read(*leaf)) {
-        const auto info = opened->info();
-        if (info && info->is_regular()) {
-          basis_bytes = info->size;
+        if (const auto size = basis_size(*opened, terms_)) {
+          basis_bytes = *size;
           basis_file = std::move(*opened);
         }
       }
@@ -118,8 +118,9 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   job.in_place = output && output->in_place && (request->basis.type == proto::kBasisTarget || output->partial_in_place ||
                                                  request->basis.type == proto::kBasisBackup);
   if (output && output->in_place && !job.basis) job.in_place = true;
-  job.sparse = o.sparse && !append;
-  job.preallocate = o.preallocate;
+  job.device = output && output->device;
+  job.sparse = o.sparse && !append && !job.device;
+  job.preallocate = o.preallocate && !job.device;
   job.expected_bytes = static_cast<uint64_t>(std::max<int64_t>(entry.size, 0));
 
   const bool before = terms_.reporter.item_before_transfer();

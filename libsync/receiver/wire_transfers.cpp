@@ -4,6 +4,7 @@
 
 #include "libio/os/map_file.h"
 #include "libsync/meta/book.h"
+#include "libsync/receiver/basis.h"
 
 namespace ocsync::sync {
 
@@ -42,18 +43,18 @@ Status WireTransfers::send_sums(const Request& request) {
   if (!request.basis || (request.whole && !append)) return proto::write_sum_head({}, out);
   const io::Leaf leaf = TRY(io::Leaf::check(request.basis.leaf));
   const auto file = request.basis.dir->open_read(leaf);
-  const auto info = file ? file->info() : Result<io::FileInfo>(fail(file.error()));
-  if (!info || !info->is_regular()) {
+  const auto size = file ? basis_size(*file, terms_) : std::nullopt;
+  if (!size) {
     // The basis went away since it was looked at: everything must come.
     return proto::write_sum_head({}, out);
   }
-  const proto::SumHead head = proto::choose_sum_head(info->size, terms_.options.block_size, request.redo, terms_.agreed);
-  if (head.empty() && info->size > 0)
+  const proto::SumHead head = proto::choose_sum_head(*size, terms_.options.block_size, request.redo, terms_.agreed);
+  if (head.empty() && *size > 0)
     terms_.reporter.warning_line(fmt::format("WARNING: file is too large for checksum sending: {}", request.basis.path));
   TRY(proto::write_sum_head(head, out));
   if (append) return {};
   file->advise_sequential();
-  io::MapFile map(*file, info->size, io::MapFile::Access::kSequential);
+  io::MapFile map(*file, *size, io::MapFile::Access::kSequential);
   for (int32_t i = 0; i < head.blocks; ++i) {
     const auto block = map.view(head.offset_of(i), head.length_of(i));
     std::vector<std::byte> zeros;
