@@ -168,6 +168,10 @@ Status RuleLoader::add_rule(RuleBlock& to, uint32_t flags, std::string_view argu
     flags |= kRuleDirsOnly;
   }
   std::string pattern(argument);
+  // Nobody sees such an end, and few mean it. Only of text the user wrote: what stands in files is not shown.
+  if (facts_.world.explain && (flags & kRuleFromFile) == 0 && (argument.ends_with(' ') || argument.ends_with('\t')))
+    facts_.world.explain(fmt::format("[{}] add_rule({}{} {}) -- CAUTION: trailing whitespace!", facts_.client ? "client" : "server",
+                                     (flags & kRuleInclude) != 0 ? '+' : '-', (flags & kRulePerishable) != 0 ? "p" : "", argument));
   if ((flags & kRulePerDirectory) != 0) return add_merge_kind(to, flags, std::move(pattern));
   size_t skip = 0;
   const bool anchored = argument.starts_with('/');

@@ -391,8 +391,14 @@ class Search {
     return block;
   }
 
+  // As rsync counts, which gives up on a window after so many candidates; ours are only counted, not walked.
+  void count_false_alarms(uint64_t passed_over) {
+    constexpr uint64_t kRsyncWalks = 1024;
+    output_.totals().false_alarms += std::min(passed_over, kRsyncWalks);
+  }
+
   int32_t candidate(uint32_t bucket, const BlockIndex::Group* group) {
-    output_.totals().false_alarms += group != nullptr ? group->rank : index_.blocks_of(bucket).size();
+    count_false_alarms(group != nullptr ? group->rank : index_.blocks_of(bucket).size());
     return group != nullptr ? group->first : -1;
   }
 
@@ -412,23 +418,26 @@ class Search {
     const uint64_t first_intact = (offset + block_bytes_ - 1) / block_bytes_;
     const auto intact = [&](int32_t block) { return static_cast<uint64_t>(block) >= first_intact; };
     if (group != nullptr && intact(group->first)) {
-      output_.totals().false_alarms += group->rank;
+      count_false_alarms(group->rank);
       return group->first;
     }
     // Next in candidate order are those that were sent for their own offset, the latest first.
     const std::span<const int32_t> blocks = index_.blocks_of(bucket);
     const auto place = std::partition_point(blocks.begin(), blocks.end(), intact) - blocks.begin();
-    output_.totals().false_alarms += static_cast<uint64_t>(place);
+    const auto passed = static_cast<uint64_t>(place);
     const auto known = kept_.find(bucket);
-    if (known == kept_.end()) return -1;
+    if (known == kept_.end()) {
+      count_false_alarms(passed);
+      return -1;
+    }
     const std::vector<int32_t>& kept = known->second;
     const auto last = group != nullptr ? last_kept_.find(group) : last_kept_.end();
     if (last == last_kept_.end()) {
-      output_.totals().false_alarms += kept.size();
+      count_false_alarms(passed + kept.size());
       return -1;
     }
     const auto later = kept.end() - std::upper_bound(kept.begin(), kept.end(), last->second);
-    output_.totals().false_alarms += static_cast<uint64_t>(later);
+    count_false_alarms(passed + static_cast<uint64_t>(later));
     return last->second;
   }
 
