@@ -65,7 +65,8 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
     if (!old || old->value != a.value) to_set.push_back(&a);
   }
   for (const Attribute& a : *here)
-    if (!find(wanted.attributes, a.name) && std::ranges::find(wanted.missing, a.name) == wanted.missing.end()) to_remove.push_back(&a);
+    if (!find(wanted.attributes, a.name) && std::ranges::find(wanted.missing, a.name) == wanted.missing.end())
+      to_remove.push_back(&a);
   if (to_set.empty() && to_remove.empty()) return false;
 
   const WriteLoan loan(object, terms);
@@ -74,12 +75,16 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
   const char call = S_ISREG(now.mode) || S_ISDIR(now.mode) || S_ISFIFO(now.mode) ? 'f' : 'l';
   bool changed = false;
   for (const Attribute* a : to_set) {
-    if (const Status s = xattrs.set(a->name, as_bytes(a->value)); s) changed = true;
-    else say.error(fmt::format("rsync_xal_set: {}setxattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
+    if (const Status s = xattrs.set(a->name, as_bytes(a->value)); s)
+      changed = true;
+    else
+      say.error(fmt::format("rsync_xal_set: {}setxattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
   }
   for (const Attribute* a : to_remove) {
-    if (const Status s = xattrs.remove(a->name); s) changed = true;
-    else say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
+    if (const Status s = xattrs.remove(a->name); s)
+      changed = true;
+    else
+      say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
   }
   return changed;
 }
@@ -88,7 +93,8 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
 proto::WireAcl with_mode(proto::WireAcl acl, uint32_t old_mode, uint32_t mode) {
   // Rights of others must not come before the sticky bit that limits them, nor stay longer than set-id bits.
   const auto gone = [&](uint32_t bit) { return (old_mode & bit) != 0 && (mode & bit) == 0; };
-  if (S_ISDIR(mode) ? (mode & S_ISVTX) != 0 && (old_mode & S_ISVTX) == 0 : gone(S_ISUID) || gone(S_ISGID)) mode &= ~0077u;
+  if (S_ISDIR(mode) ? (mode & S_ISVTX) != 0 && (old_mode & S_ISVTX) == 0 : gone(S_ISUID) || gone(S_ISGID))
+    mode &= ~0077u;
   acl.user_obj = mode >> 6 & 7;
   if (acl.group_obj == proto::kNoAccess) acl.group_obj = mode >> 3 & 7;
   if (acl.mask != proto::kNoAccess) acl.mask = mode >> 3 & 7;
@@ -96,7 +102,8 @@ proto::WireAcl with_mode(proto::WireAcl acl, uint32_t old_mode, uint32_t mode) {
   return acl;
 }
 
-Status write_acl(proto::AclKind kind, proto::WireAcl acl, const Object& object, io::FileInfo& now, uint32_t mode, const Terms& terms) {
+Status write_acl(proto::AclKind kind, proto::WireAcl acl, const Object& object, io::FileInfo& now, uint32_t mode,
+                 const Terms& terms) {
   const io::Xattrs xattrs = object.xattrs();
   const bool access = kind == proto::AclKind::kAccess;
   if (!access && acl.user_obj == proto::kNoAccess) {
@@ -128,10 +135,12 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
     const proto::WireAcl listed = terms.meta->acl(kind, number);
     const auto here = kind == proto::AclKind::kAccess ? read_access_acl(object, now.mode, terms, say.shown)
                                                       : read_default_acl(object, now.mode, terms, say.shown);
-    if (here && (kind == proto::AclKind::kAccess ? same_beyond_mode(*here, listed, mode) : *here == listed)) return true;
+    if (here && (kind == proto::AclKind::kAccess ? same_beyond_mode(*here, listed, mode) : *here == listed))
+      return true;
     const Status s = write_acl(kind, listed, object, now, mode, terms);
     if (!s) {
-      say.error(fmt::format("set_acl: sys_acl_set_file({}, ACL_TYPE_{})", say.shown, kind == proto::AclKind::kAccess ? "ACCESS" : "DEFAULT"),
+      say.error(fmt::format("set_acl: sys_acl_set_file({}, ACL_TYPE_{})", say.shown,
+                            kind == proto::AclKind::kAccess ? "ACCESS" : "DEFAULT"),
                 s.error().sys);
       return false;
     }
@@ -145,7 +154,8 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
 
 }  // namespace
 
-void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role, std::string_view shown) {
+void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role,
+               std::string_view shown) {
   const Options& o = terms.options;
   const Speaker say{terms, role, shown};
   if (o.xattrs > 0) {
@@ -167,8 +177,8 @@ void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms&
     (void)io::write_acl(to.xattrs(), io::AclKind::kDefault, *acl);
 }
 
-unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo now,
-                          const Terms& terms, Role role, std::string_view shown, const ApplyChoice& choice) {
+unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo now, const Terms& terms,
+                          Role role, std::string_view shown, const ApplyChoice& choice) {
   const Options& options = terms.options;
   const Speaker say{terms, role, shown};
   unsigned updated = 0;
@@ -185,7 +195,8 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   const bool change_uid = terms.may_chown && options.owner && now.uid != entry.uid;
   const bool change_gid = options.group && !entry.has(kGroupUnsettable) && now.gid != entry.gid;
   if ((change_uid || change_gid) && !options.fake_super) {
-    if (const Status s = object.set_owner(change_uid ? entry.uid : UINT32_MAX, change_gid ? entry.gid : UINT32_MAX); !s) {
+    if (const Status s = object.set_owner(change_uid ? entry.uid : UINT32_MAX, change_gid ? entry.gid : UINT32_MAX);
+        !s) {
       say.error(fmt::format("{} {} failed", change_uid ? "chown" : "chgrp", shown), s.error().sys);
       return updated;
     }
@@ -197,7 +208,8 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (change_gid) updated |= kUpdatedGroup;
 
   if (options.fake_super) {
-    FakeStat wanted{.mode = new_mode & (S_IFMT | 07777), .uid = options.owner ? entry.uid : now.uid,
+    FakeStat wanted{.mode = new_mode & (S_IFMT | 07777),
+                    .uid = options.owner ? entry.uid : now.uid,
                     .gid = options.group && !entry.has(kGroupUnsettable) ? entry.gid : now.gid};
     if (entry.is_device() && entry.extras) {
       wanted.rdev_major = entry.extras->rdev_major;
@@ -210,8 +222,8 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   const bool xattrs_changed = choice.xattrs && options.xattrs > 0 && apply_xattrs(entry, object, now, say);
   if (xattrs_changed) updated |= kUpdatedXattrs;
 
-  const bool skip_times = !choice.times || (options.omit_dir_times && now.is_dir()) ||
-                          (options.omit_link_times && now.is_symlink());
+  const bool skip_times =
+      !choice.times || (options.omit_dir_times && now.is_dir()) || (options.omit_link_times && now.is_symlink());
   bool set_mtime = false, set_atime = false;
   if (!skip_times) {
     const bool other = choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time());

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kUser = "user.";
 constexpr std::string_view kSystem = "system.";
-constexpr std::string_view kOwn = "user.rsync.";      // what this program keeps for itself or in disguise
+constexpr std::string_view kOwn = "user.rsync.";  // what this program keeps for itself or in disguise
 constexpr std::string_view kOwnHidden = "user.rsync.%";
 
 void sort_names(proto::WireAcl& acl) {
@@ -194,13 +194,17 @@ bool MetaBook::differs(int32_t number, const Attributes* here, bool settle, bool
     const Attribute* match = at < count && (*here)[at].name == known.name ? &(*here)[at++] : nullptr;
     bool same = match && match->value.size() == known.wire.value_bytes;
     if (same) {
-      if (!known.wire.abbreviated()) same = match->value == known.wire.value;
-      else same = proto::wire_xattr(known.wire.name, as_bytes(match->value)).value == known.wire.value;
+      if (!known.wire.abbreviated())
+        same = match->value == known.wire.value;
+      else
+        same = proto::wire_xattr(known.wire.name, as_bytes(match->value)).value == known.wire.value;
     }
     if (!same) differ = true;
     if (known.whole) continue;
-    if (same) same_long.emplace_back(&known, match);
-    else if (settle) known.wanted = true;
+    if (same)
+      same_long.emplace_back(&known, match);
+    else if (settle)
+      known.wanted = true;
   }
   if (at < count) differ = true;
   // The object may be replaced before its values are needed for the new one.
@@ -261,8 +265,10 @@ MetaBook::Wanted MetaBook::wanted(int32_t number) const {
   if (number < 0) return out;
   const std::lock_guard lock(mutex_);
   for (const Known& known : sets_[static_cast<size_t>(number)].known) {
-    if (known.whole) out.attributes.push_back({known.name, known.full()});
-    else out.missing.push_back(known.name);
+    if (known.whole)
+      out.attributes.push_back({known.name, known.full()});
+    else
+      out.missing.push_back(known.name);
   }
   return out;
 }

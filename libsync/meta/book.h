@@ -1,7 +1,7 @@
 // What the `acl`, `default_acl` and `xattrs` numbers of entries stand for: the ACLs and attribute sets of one run.
 //
-// The list's thread adds; the roles look up, and note which long values were asked for and which have come. Every member
-// may be called from several threads. Numbers stay valid as long as the book.
+// The list's thread adds; the roles look up, and note which long values were asked for and which have come. Every
+// member may be called from several threads. Numbers stay valid as long as the book.
 #pragma once
 
 #include <deque>
@@ -29,10 +29,10 @@ using Attributes = std::vector<Attribute>;  // ordered by name as bytes
 
 // Which attributes are ours to deal with. Read-only once the roles run.
 struct XattrPolicy {
-  int level = 0;                        // how many -X
-  bool privileged = false;              // all namespaces are open to us
-  bool fake_super = false;              // foreign namespaces are kept below user.rsync.
-  const FilterRules* filters = nullptr; // null: none about attributes
+  int level = 0;                         // how many -X
+  bool privileged = false;               // all namespaces are open to us
+  bool fake_super = false;               // foreign namespaces are kept below user.rsync.
+  const FilterRules* filters = nullptr;  // null: none about attributes
 
   // May an attribute that lies here be sent (Side::kSender) or compared, replaced and removed (Side::kReceiver)?
   bool concerns(std::string_view name, Side side) const;
@@ -45,14 +45,14 @@ struct XattrPolicy {
 class MetaBook {
  public:
   XattrPolicy policy;
-  // Both ends are this process and share the book: long values are kept, and sets are as the receiving side stores them.
-  // Before anything is added.
+  // Both ends are this process and share the book: long values are kept, and sets are as the receiving side stores
+  // them. Before anything is added.
   void serve_both_ends() { keep_values_ = true; }
   bool serves_both_ends() const { return keep_values_; }
 
   // --- ACLs, condensed as they travel, names ordered ---
-  int32_t add_acl(proto::AclKind kind, proto::WireAcl acl);      // of equal ones there is one
-  int32_t append_acl(proto::AclKind kind, proto::WireAcl acl);   // numbers follow the far side's
+  int32_t add_acl(proto::AclKind kind, proto::WireAcl acl);     // of equal ones there is one
+  int32_t append_acl(proto::AclKind kind, proto::WireAcl acl);  // numbers follow the far side's
   proto::WireAcl acl(proto::AclKind kind, int32_t number) const;
   // Gives local ids to the ACLs that were added since the last call.
   void map_acls(const std::function<uint32_t(uint32_t)>& user, const std::function<uint32_t(uint32_t)>& group);
@@ -83,11 +83,11 @@ class MetaBook {
  private:
   struct Known {
     std::string name;
-    int32_t item = 0;         // as requests count
+    int32_t item = 0;  // as requests count
     proto::WireXattr wire;
-    bool whole = false;       // `value` is known
+    bool whole = false;  // `value` is known
     bool wanted = false;
-    std::string value;        // of long ones; short ones are in wire.value
+    std::string value;  // of long ones; short ones are in wire.value
     const std::string& full() const { return wire.abbreviated() ? value : wire.value; }
   };
   struct Set {

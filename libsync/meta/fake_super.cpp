@@ -51,7 +51,8 @@ Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_
   }
   if (!*text) return real;
   const auto stored = parse_fake_stat(**text);
-  if (!stored) return fail(Fault::kFileIo, fmt::format("Corrupt {} xattr attached to {}: \"{}\"", kStat, shown, **text));
+  if (!stored)
+    return fail(Fault::kFileIo, fmt::format("Corrupt {} xattr attached to {}: \"{}\"", kStat, shown, **text));
   real.mode = stored->mode;
   real.rdev = gnu_dev_makedev(stored->rdev_major, stored->rdev_minor);
   real.uid = stored->uid;
@@ -112,7 +113,8 @@ std::optional<proto::WireAcl> parse_fake_acl(std::string_view text, uint32_t mod
   if (acl.other == proto::kNoAccess) acl.other = mode & 7;
   for (size_t at = kAclHeadBytes; at < bytes.size(); at += kAclNameBytes) {
     const uint32_t access = part(at + 4);
-    acl.names.push_back({.id = part(at), .access = static_cast<uint8_t>(access), .user = (access & kAclUser) != 0, .name = {}});
+    acl.names.push_back(
+        {.id = part(at), .access = static_cast<uint8_t>(access), .user = (access & kAclUser) != 0, .name = {}});
   }
   return acl;
 }

@@ -27,7 +27,9 @@ Result<proto::WireAcl> read_fake_acl(const Object& object, proto::AclKind kind, 
   const auto text = object.xattrs().get(fake_acl_name(kind));
   if (!text) {
     if (none_here(text.error())) return proto::WireAcl();
-    return fail(Fault::kPartial, fmt::format("get_xattr_data: lgetxattr({},\"{}\",0) failed", shown, fake_acl_name(kind)), text.error().sys);
+    return fail(Fault::kPartial,
+                fmt::format("get_xattr_data: lgetxattr({},\"{}\",0) failed", shown, fake_acl_name(kind)),
+                text.error().sys);
   }
   if (!*text) return proto::WireAcl();
   const auto acl = parse_fake_acl(**text, mode);
@@ -43,7 +45,8 @@ io::Acl to_system(const proto::WireAcl& acl) {
   out.group_obj = acl.group_obj;
   out.mask = acl.mask;
   out.other = acl.other;
-  for (const proto::AclName& name : acl.names) out.entries.push_back({.id = name.id, .access = name.access, .user = name.user});
+  for (const proto::AclName& name : acl.names)
+    out.entries.push_back({.id = name.id, .access = name.access, .user = name.user});
   return out;
 }
 
@@ -53,11 +56,13 @@ proto::WireAcl from_system(const io::Acl& acl) {
   out.group_obj = acl.group_obj;
   out.mask = acl.mask;
   out.other = acl.other;
-  for (const io::AclEntry& e : acl.entries) out.names.push_back({.id = e.id, .access = e.access, .user = e.user, .name = {}});
+  for (const io::AclEntry& e : acl.entries)
+    out.names.push_back({.id = e.id, .access = e.access, .user = e.user, .name = {}});
   return out;
 }
 
-Result<Attributes> read_attributes(const Object& object, uint32_t mode, const Terms& terms, Side side, std::string_view shown) {
+Result<Attributes> read_attributes(const Object& object, uint32_t mode, const Terms& terms, Side side,
+                                   std::string_view shown) {
   Attributes out;
   if (!kept(mode, terms.options)) return out;
   const io::Xattrs xattrs = object.xattrs();
@@ -70,14 +75,16 @@ Result<Attributes> read_attributes(const Object& object, uint32_t mode, const Te
     if (!terms.meta->policy.concerns(name, side)) continue;
     auto value = xattrs.get(name);
     if (!value)
-      return fail(Fault::kPartial, fmt::format("get_xattr_data: lgetxattr({},\"{}\",0) failed", shown, name), value.error().sys);
+      return fail(Fault::kPartial, fmt::format("get_xattr_data: lgetxattr({},\"{}\",0) failed", shown, name),
+                  value.error().sys);
     if (*value) out.push_back({name, std::move(**value)});
   }
   std::ranges::sort(out, {}, &Attribute::name);
   return out;
 }
 
-Result<proto::WireAcl> read_access_acl(const Object& object, uint32_t mode, const Terms& terms, std::string_view shown) {
+Result<proto::WireAcl> read_access_acl(const Object& object, uint32_t mode, const Terms& terms,
+                                       std::string_view shown) {
   if (!kept(mode, terms.options) || S_ISLNK(mode)) return proto::WireAcl();
   if (terms.options.fake_super) return read_fake_acl(object, proto::AclKind::kAccess, mode, shown);
   const auto acl = io::read_acl(object.xattrs(), io::AclKind::kAccess);
@@ -88,13 +95,15 @@ Result<proto::WireAcl> read_access_acl(const Object& object, uint32_t mode, cons
   return from_system(acl->empty() ? io::acl_of_mode(mode) : *acl);
 }
 
-Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, const Terms& terms, std::string_view shown) {
+Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, const Terms& terms,
+                                        std::string_view shown) {
   if (!S_ISDIR(mode)) return proto::WireAcl();
   if (terms.options.fake_super) return read_fake_acl(object, proto::AclKind::kDefault, mode, shown);
   const auto acl = io::read_acl(object.xattrs(), io::AclKind::kDefault);
   if (!acl) {
     if (none_here(acl.error())) return proto::WireAcl();
-    return fail(Fault::kPartial, fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_DEFAULT)", shown), acl.error().sys);
+    return fail(Fault::kPartial, fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_DEFAULT)", shown),
+                acl.error().sys);
   }
   return from_system(*acl);
 }
@@ -111,8 +120,8 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {
   return io::mode_of_acl(*acl, 0) & 0777;
 }
 
-uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms, bool settle,
-                     bool replaces) {
+uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms,
+                     bool settle, bool replaces) {
   const Options& o = terms.options;
   uint32_t flags = 0;
   const Extras* extras = entry.extras;
@@ -139,10 +148,13 @@ uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInf
     Attributes here;
     if (object) {
       auto read = read_attributes(*object, info->mode, terms, Side::kReceiver, entry.leaf_view());
-      if (read) here = std::move(*read);
-      else tell(read.error());
+      if (read)
+        here = std::move(*read);
+      else
+        tell(read.error());
     }
-    if (terms.meta->differs(extras ? extras->xattrs : -1, object ? &here : nullptr, settle, replaces)) flags |= proto::kReportXattr;
+    if (terms.meta->differs(extras ? extras->xattrs : -1, object ? &here : nullptr, settle, replaces))
+      flags |= proto::kReportXattr;
   }
   return flags;
 }

@@ -13,21 +13,24 @@ namespace ocsync::sync {
 
 // Problems are errors with rsync's texts, naming `shown`. Kinds of objects that the options do not keep, and file
 // systems without attributes, have none.
-Result<Attributes> read_attributes(const Object& object, uint32_t mode, const Terms& terms, Side side, std::string_view shown);
+Result<Attributes> read_attributes(const Object& object, uint32_t mode, const Terms& terms, Side side,
+                                   std::string_view shown);
 // Complete: what permission bits say is in it (of `mode`, where the object has no ACL of its own).
 Result<proto::WireAcl> read_access_acl(const Object& object, uint32_t mode, const Terms& terms, std::string_view shown);
-Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, const Terms& terms, std::string_view shown);
+Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, const Terms& terms,
+                                        std::string_view shown);
 
 // What lies at `object` under the rules of the run: with --fake-super, what it stands for.
-Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, std::string_view shown = {});
+Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms,
+                          std::string_view shown = {});
 
 // The permissions that new files in `dir` may have without -p: what its default ACL grants, else what the umask leaves.
 uint32_t default_perms_in(const io::Dir& dir, const Terms& terms);
 
 // The bits that report ACLs and attributes which differ between `entry` and the object (null: nothing is there yet).
 // `settle` as in MetaBook::differs().
-uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms, bool settle,
-                     bool replaces);
+uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms,
+                     bool settle, bool replaces);
 
 io::Acl to_system(const proto::WireAcl& acl);
 proto::WireAcl from_system(const io::Acl& acl);
