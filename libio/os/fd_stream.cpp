@@ -1,6 +1,7 @@
 // Streams over descriptors: act first, wait only when nothing moves, and look at clock and stop while waiting.
 #include "libio/os/fd_stream.h"
 
+#include <sys/socket.h>
 #include <fmt/format.h>
 #include <limits.h>
 
@@ -164,6 +165,8 @@ Result<bool> FdSource::ready_within(int ms) {
 
 FdSink::FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second)
     : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(&stop), rate_(bytes_per_second) {}
+
+void FdSink::close_writing() { ::shutdown(fd_, SHUT_WR); }
 
 Status FdSink::wait_writable() { return wait_until(fd_, POLLOUT, activity_, *stop_); }
 

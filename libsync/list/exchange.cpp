@@ -312,7 +312,8 @@ Status ListReceiver::adopt(Segment& segment) {
 // What every list gets once it is complete: ids mapped, duplicates cleaned, hard-link groups marked.
 Status ListReceiver::finish(Segment& segment) {
   const Options& o = terms_.options;
-  if (!o.chmod.empty() && !terms_.local && !chmod_) chmod_ = TRY(ModeChanges::parse(o.chmod, terms_.umask));
+  if (const std::string modes = terms_.mode_changes(); !modes.empty() && !terms_.local && !chmod_)
+    chmod_ = TRY(ModeChanges::parse(modes, terms_.umask));
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
     if (o.owner && ids_.maps_users()) entry.uid = terms_.local ? ids_.map_own_user(entry.uid) : ids_.map_user(entry.uid, {});

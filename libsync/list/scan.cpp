@@ -223,7 +223,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
   }
   if (!S_ISDIR(mode)) marks = static_cast<uint16_t>(marks & ~(kTopDir | kContentDir | kImpliedDir));
   entry.mode = static_cast<uint16_t>(mode);
-  if (!o.chmod.empty() && !S_ISLNK(mode) && chmod_) entry.mode = static_cast<uint16_t>(chmod_->apply(mode));
+  if (chmod_ && !S_ISLNK(mode)) entry.mode = static_cast<uint16_t>(chmod_->apply(mode));
   entry.size = static_cast<int64_t>(size);
   entry.mtime = mtime.sec;
   entry.nsec = mtime.nsec < 1000000000 ? mtime.nsec : 0;
@@ -378,6 +378,22 @@ int32_t Scanner::add_implied(Segment& segment, uint32_t root, const std::string&
   return add_entry(segment, root, **parent, *leaf, path, *info, kImpliedDir, {});
 }
 
+// Is this path below a daemon's module, or a directory on the way to it, hidden from clients?
+bool Scanner::hidden_by_module(const std::string& path) const {
+  if (!terms_.module_filters) return false;
+  std::string clean;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part(path.data() + at, end - at);
+    at = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (!clean.empty()) clean += '/';
+    clean += part;
+    if (terms_.module_filters->module_hides(clean, true)) return true;
+  }
+  return false;
+}
+
 Status Scanner::add_argument(Segment& segment, std::string text) {
   const Options& o = terms_.options;
   NameType type = NameType::kNormal;
@@ -445,7 +461,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   std::optional<io::Leaf> leaf;
   std::string leaf_text, target;
   Result<io::FileInfo> info = fail(Error(ENOENT));
-  if (name == "." || name == "/.") {
+  if (hidden_by_module(join_path(join_path(base_, dir_part), name))) {
+    // A module's rules make a name as good as absent, even if it was asked for.
+    leaf_text = leaf_of_path(name);
+  } else if (name == "." || name == "/.") {
     info = parent->self();
     if (info) info = seen(Object::itself(*parent), *info, terms_, name);
   } else {
@@ -587,7 +606,7 @@ void Scanner::finish(Segment& segment) {
 
 Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
   if (filters_.has_xattr_rules()) terms_.meta->policy.filters = &filters_;
-  if (!terms_.options.chmod.empty()) chmod_ = TRY(ModeChanges::parse(terms_.options.chmod, terms_.umask));
+  if (const std::string modes = terms_.mode_changes(); !modes.empty()) chmod_ = TRY(ModeChanges::parse(modes, terms_.umask));
   auto segment = std::make_shared<Segment>(next_ndx_);
   for (const std::string& name : names) {
     TRY(add_argument(*segment, name));

@@ -189,6 +189,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     const auto stands_for = real ? faked(object, *real, shown) : real;
     if (stands_for) now = *stands_for;
   }
+  if (terms.module_modes && !S_ISLNK(new_mode)) new_mode = terms.module_modes->apply(new_mode);
   if (choice.created && !options.perms && S_ISDIR(new_mode)) new_mode |= now.mode & S_ISGID;
 
   // Owner first: changing it clears set-id bits, which the mode below then puts back.

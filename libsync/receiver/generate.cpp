@@ -43,7 +43,10 @@ Generator::Generator(const Terms& terms, const FilterRules& filters, Destination
     : terms_(terms), filters_(filters), destination_(destination), transfers_(transfers), events_(events),
       backups_(terms, destination), placer_(terms, destination, backups_, Role::kGenerator),
       remover_(terms, filters, destination, backups_), basis_(BasisDirs::open(terms, destination)), fuzzy_(terms, basis_),
-      default_perms_(0777 & ~terms.umask) {}
+      default_perms_(0777 & ~terms.umask) {
+  if (terms.module_filters && destination.root())
+    if (auto scope = FilterScope::at_root(filters, Side::kReceiver, destination.absolute(), *destination.root())) guard_ = std::move(*scope);
+}
 
 void Generator::touched(std::string_view dir) {
   if (dir == last_touched_ && !touched_.empty()) return;
@@ -138,6 +141,17 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     if (own_turn) skip_below_.clear();
   }
 
+  if (guard_ && !entry.is_root() && guard_->hidden_by_module(spot.path, entry.is_dir())) {
+    if (entry.is_dir() && !own_turn) return {};
+    if (entry.has(kLinked)) skipped_member(spot);
+    terms_.reporter.error_line(fmt::format("ERROR: daemon refused to receive {} \"{}\"", entry.is_dir() ? "directory" : "file", spot.path), true);
+    if (entry.is_dir()) {
+      skip_below_ = spot.path;
+      entry.set(kMissingDir);
+      terms_.reporter.error_line("*** Skipping any contents from this failed directory ***", true);
+    }
+    return {};
+  }
   const auto below_dry_missing = [&] {
     if (destination_.missing()) return true;
     if (dry_missing_.empty()) return false;

@@ -83,6 +83,7 @@ class Generator {
   Backups backups_;
   Placer placer_;
   Remover remover_;
+  std::optional<FilterScope> guard_;  // what a daemon's module refuses to receive
   BasisDirs basis_;
   Fuzzy fuzzy_;
   HardLinks links_;

@@ -133,6 +133,7 @@ Result<bool> FarSide::introduce(Connection& connection) {
   if (journey_->daemon) {
     const DaemonTalk talk = TRY(talk_to_daemon(*options_, *journey_, we_send_, connection, *reporter_));
     version_ = talk.version;
+    only_listed_ = !talk.goes_on;
     return talk.goes_on;
   }
   if (!program_->secluded.empty()) TRY(proto::write_args(program_->secluded, connection.channel.out));
@@ -144,7 +145,10 @@ void FarSide::bring_down(Connection& connection) {
 }
 
 int FarSide::finish(Connection& connection) {
-  if (program_) return finish_far_side(*program_, connection);
+  if (program_) {
+    const int code = finish_far_side(*program_, connection);
+    return only_listed_ ? 0 : code;  // a daemon that has listed its modules counts that as a failure
+  }
   ::shutdown(socket_.get(), SHUT_WR);
   // What a daemon says behind the last data is still shown.
   const Deadline deadline = Deadline::in_ms(10000);

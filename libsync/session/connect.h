@@ -57,6 +57,7 @@ class FarSide {
   std::optional<FarProgram> program_;
   io::Fd socket_;
   std::optional<int> version_;
+  bool only_listed_ = false;
 };
 
 }  // namespace ocsync::sync

@@ -43,12 +43,21 @@ std::string collapsed_name(std::string_view path) {
   return out;
 }
 
-// Is this path, or a directory on the way to it, hidden?
-bool hides_path(const FilterRules& filters, const std::string& path) {
-  if (path.empty()) return false;
-  for (size_t at = path.find('/'); at != path.npos; at = path.find('/', at + 1))
-    if (filters.module_hides(path.substr(0, at), true)) return true;
-  return filters.module_hides(path, true);
+// By the path itself: a rule about a directory alone says nothing of what lies in it.
+bool hides_path(const FilterRules& filters, const std::string& path) { return !path.empty() && filters.module_hides(path, true); }
+
+// A socket that is closed while something unread lies in it takes back what we have said last. So we listen until the
+// client has heard us and goes, for a while.
+void hear_out(Connection& connection) {
+  constexpr int kMostMs = 10000;
+  connection.activity.timeout_s = 0;
+  connection.activity.stop_at_ms = monotonic_ms() + kMostMs;
+  connection.sink.close_writing();
+  std::byte scrap[16384];
+  for (;;) {
+    const auto got = connection.source.read_some(scrap);
+    if (!got || *got == 0) return;
+  }
 }
 
 // What a module allows this client at all.
@@ -90,6 +99,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (module) wishes.far_version = module->version;
   const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes));
   Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
+  FilterRules hidden;
   Progress progress(reporter, options, totals);
   terms.progress = &progress;
   channel.agree(agreed);
@@ -104,6 +114,10 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (module) {
     terms.names = module->names;
     TRY(admit_to_module(options, *module, we_send));
+    if (module->filters) {
+      hidden = TRY(module->filters());
+      terms.module_filters = &hidden;
+    }
     if (options.timeout_s > 0 && agreed.version >= 31) channel.mux.post(proto::IoTimeoutMessage{options.timeout_s});
   }
 
@@ -164,7 +178,6 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   if (!operands.empty()) destination = operands[0];
   if (module && module->filters && destination && *destination != ".") {
     const std::string path = collapsed_name(*destination);
-    const FilterRules hidden = TRY(module->filters());
     if (hides_path(hidden, path))
       return fail(Fault::kSelect, fmt::format("ERROR: daemon has excluded destination \"{}\"", *destination));
   }
@@ -192,6 +205,7 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   if (!options.sender) ending.speak_as(connection.role);
   const int result = ending.of(error);
   connection.farewell(error);
+  if (module && module->socket && !connection.far_said_exit) hear_out(connection);
   return result;
 }
 

@@ -23,6 +23,11 @@ bool Terms::carries_xattrs(uint32_t flags) const {
   return !(agreed.xattr_shortcut && (flags & kLinked) == kLinked);
 }
 
+std::string Terms::mode_changes() const {
+  if (options.chmod.empty() || options.module_chmod.empty()) return options.chmod + options.module_chmod;
+  return options.chmod + "," + options.module_chmod;
+}
+
 Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
                     const io::Stop& stop, bool am_server, bool we_send, bool local) {
   Terms terms{.options = options, .agreed = agreed, .reporter = reporter, .totals = totals, .stop = stop};
@@ -47,6 +52,8 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
   const mode_t mask = ::umask(0);
   ::umask(mask);
   terms.umask = mask;
+  if (!options.module_chmod.empty())
+    if (auto modes = ModeChanges::parse(options.module_chmod, mask)) terms.module_modes = std::move(*modes);
   return terms;
 }
 

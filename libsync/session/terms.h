@@ -12,12 +12,14 @@
 #include "libproto/agreement.h"
 #include "libproto/entry_wire.h"
 #include "libsync/list/order.h"
+#include "libsync/meta/modes.h"
 #include "libsync/options/options.h"
 #include "libsync/report/reporter.h"
 #include "libsync/report/totals.h"
 
 namespace ocsync::sync {
 
+class FilterRules;
 class NameService;
 class MetaBook;
 class Progress;
@@ -29,6 +31,7 @@ struct Terms {
   Totals& totals;
   const io::Stop& stop;
   Progress* progress = nullptr;  // never null once the roles run
+  const FilterRules* module_filters = nullptr;  // a daemon's module: what it hides
   NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
   std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
 
@@ -50,6 +53,9 @@ struct Terms {
   bool inplace() const { return options.inplace || append || append_verify; }
   // Does an item with these flags carry an xattr part?
   bool carries_xattrs(uint32_t item_flags) const;
+  // --chmod, and after it what a daemon's module wants.
+  std::string mode_changes() const;
+  std::optional<ModeChanges> module_modes;  // the latter alone: it holds without -p, too
   // Two mtimes count as equal under --modify-window.
   bool same_time(io::FileTime a, io::FileTime b) const;
 
