@@ -135,6 +135,8 @@ Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std:
   if (follow_dirs || o.copy_dirlinks) {
     const auto there = dir.info_following(leaf);
     if (there && there->is_dir()) return *there;
+    // A link out of a daemon's module: whether there is a directory is not for the client to know, nor is it a link now.
+    if (!there && there.error().sys == EXDEV) return fail(there.error());
   }
   target = TRY(dir.read_link(leaf));
   if (o.munge_links && target.starts_with(kMungePrefix) && target.size() > kMungePrefix.size())

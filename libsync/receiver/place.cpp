@@ -192,7 +192,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   if (o.delay_updates && !request.redo) {
     const auto place = partial_place(request.path, true);
     if (!place) {
-      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), false);
+      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), true);
       return Placed::kFailed;
     }
     if (!output.in_place && !keep_partial(output, request, true)) return Placed::kFailed;
