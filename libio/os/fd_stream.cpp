@@ -166,8 +166,6 @@ Result<bool> FdSource::ready_within(int ms) {
 FdSink::FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second)
     : fd_(fd), manner_(fd_manner(fd)), activity_(activity), stop_(&stop), rate_(bytes_per_second) {}
 
-void FdSink::close_writing() { ::shutdown(fd_, SHUT_WR); }
-
 Status FdSink::wait_writable() { return wait_until(fd_, POLLOUT, activity_, *stop_); }
 
 Status FdSink::write(Bytes bytes) { return write_v({&bytes, 1}); }

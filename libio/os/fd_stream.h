@@ -85,8 +85,6 @@ class FdSink final : public ByteSink {
   Status write_v(std::span<const Bytes> pieces);
   // Counts bytes sent by somebody else (--bwlimit covers the process), sleeping if they came too fast.
   Status pace(uint64_t bytes);
-  // A socket: the far side sees the end of what we send.
-  void close_writing();
   // Another rate from now on (0: no limit); not while somebody writes.
   void limit(uint64_t bytes_per_second) { rate_ = bytes_per_second; }
   // From now on another wish to stop counts: last words are written although a stop was requested.

@@ -239,6 +239,14 @@ Result<std::string> verified_host_name(const std::string& address) {
   return fail(Fault::kSocket, fmt::format("{} is not an address of {}", address, name));
 }
 
+void apply_each_socket_option(int fd, const std::string& options, const std::function<void(const Error&)>& complain) {
+  for (size_t at = 0; at < options.size();) {
+    const size_t end = std::min(options.find_first_of(" \t,", at), options.size());
+    if (const Status done = apply_socket_options(fd, options.substr(at, end - at)); !done) complain(done.error());
+    at = end + 1;
+  }
+}
+
 Status apply_socket_options(int fd, const std::string& options) {
   constexpr std::string_view kBetween = " \t,";
   for (std::string_view rest = options;;) {

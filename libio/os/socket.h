@@ -56,5 +56,7 @@ Result<std::pair<Fd, Fd>> socket_pair_over_loopback();
 
 // "SO_KEEPALIVE,TCP_NODELAY=0,IPTOS_THROUGHPUT": Fault::kUsage names an unknown option, kSocket one that was refused.
 Status apply_socket_options(int fd, const std::string& options);
+// The same word by word: `complain` hears of those that fail, the others count.
+void apply_each_socket_option(int fd, const std::string& options, const std::function<void(const Error&)>& complain);
 
 }  // namespace ocsync::io

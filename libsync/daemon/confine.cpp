@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "libio/os/identity.h"
+#include "libsync/list/paths.h"
 
 namespace ocsync::sync {
 namespace {
@@ -172,45 +173,6 @@ ModuleRoot module_root(const std::string& path, int use_chroot, const std::funct
     out.outer = collapsed(path.substr(0, inner));
     out.root = collapsed(path.substr(inner + 2));
   }
-  return out;
-}
-
-std::string sanitized_path(std::string_view path, std::string_view root, int depth, bool keep_dots) {
-  std::string prefix;
-  if (path.starts_with('/')) {
-    prefix = root;
-    depth = 0;
-  }
-  const bool slash = path.ends_with('/');
-  std::vector<std::string_view> parts;
-  size_t climbs = 0;  // leading ".." that are kept
-  for (size_t at = 0; at < path.size();) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    const std::string_view part = path.substr(at, end - at);
-    at = end + 1;
-    if (part.empty()) continue;
-    if (part == ".") {
-      if (keep_dots && at <= path.size()) parts.push_back(part);
-    } else if (part == "..") {
-      while (parts.size() > climbs && parts.back() == ".") parts.pop_back();
-      if (parts.size() > climbs) {
-        parts.pop_back();
-      } else if (depth > 0) {
-        --depth;
-        parts.push_back(part);
-        ++climbs;
-      }
-    } else {
-      parts.push_back(part);
-    }
-  }
-  std::string out = prefix;
-  for (const std::string_view part : parts) {
-    if (!out.empty() && !out.ends_with('/')) out += '/';
-    out += part;
-  }
-  if (out.empty()) return ".";
-  if (slash && !out.ends_with('/')) out += '/';
   return out;
 }
 

@@ -31,10 +31,6 @@ struct ModuleRoot {
 // `chroot_works`: asked only if the module does not say.
 ModuleRoot module_root(const std::string& path, int use_chroot, const std::function<bool()>& chroot_works);
 
-// A client's path reduced to one below the module's root. `root`: what stands for a leading slash (empty for what is
-// transferred). `depth`: how many directories it may climb. `keep_dots`: "/./" has a meaning (-R).
-std::string sanitized_path(std::string_view path, std::string_view root, int depth, bool keep_dots);
-
 // Expands wildcards below the current directory, never leaving it; names that `hidden` tells of do not match. No match:
 // the pattern itself.
 std::vector<std::string> expand_wildcards(const std::string& pattern,

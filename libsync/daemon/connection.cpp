@@ -22,6 +22,7 @@
 #include "libsync/daemon/hooks.h"
 #include "libsync/daemon/log.h"
 #include "libsync/daemon/proxy_header.h"
+#include "libsync/list/paths.h"
 #include "libsync/meta/modes.h"
 #include "libsync/options/far_args.h"
 #include "libsync/options/refuse.h"
@@ -94,7 +95,7 @@ class Serving {
   Result<int> converse() {
     const Settings& globals = config_.globals;
     visitor_.address = caller_.address;
-    arm(kPatienceSeconds);
+    arm(patience());
     if (globals.flag(Param::kProxyProtocol)) TRY(hear_proxy());
     bool names_wanted = globals.flag(Param::kReverseLookup);
     for (const Module& module : config_.modules) names_wanted = names_wanted || module.flag(Param::kReverseLookup);
@@ -133,7 +134,7 @@ class Serving {
     connection_.activity.stop_at_ms = !caller_.socket || seconds == 0 ? 0 : monotonic_ms() + int64_t{seconds} * 1000;
   }
   int patience() const {
-    const int own = module_->number(Param::kTimeout);
+    const int own = module_ ? module_->number(Param::kTimeout) : config_.globals.number(Param::kTimeout);
     return own > 0 && own < kPatienceSeconds ? own : kPatienceSeconds;
   }
   Complain to_log() {
@@ -143,7 +144,7 @@ class Serving {
   Status hear_proxy() {
     Visitor proxy{visitor_.address, {}};
     if (!is_trusted_proxy(config_.globals.text(Param::kProxyProtocolHosts), proxy, to_log())) {
-      log_.line(fmt::format("proxy protocol: rejected untrusted peer {}", visitor_.address), true);
+      log_.line(fmt::format("proxy protocol rejected from untrusted peer {} ({})", visitor_.address, visitor_.address), true);
       return turn_away("");
     }
     auto address = read_proxy_header(in_);
@@ -559,7 +560,7 @@ class Serving {
     std::optional<NameConverter> converter;
     if (converter_) {
       (void)converter_->tell(request, all, {}, true);
-      converter.emplace(converter_->take_input(), converter_->take_output());
+      converter.emplace(converter_->take_input(), converter_->take_output(), to_log());
       served.names = &*converter;
     }
     options.server = true;
@@ -635,6 +636,7 @@ class Serving {
     const Module& m = *module_;
     if (m.state(Param::kOpenNoatime) >= 0) options.open_noatime = m.flag(Param::kOpenNoatime);
     options.munge_links = munge_ > 0;
+    options.sanitize_links = root_.inner() && munge_ == 0;
     if (m.flag(Param::kIgnoreErrors)) options.ignore_errors = true;
     if (m.flag(Param::kFakeSuper)) {
       options.xattrs = std::min(options.xattrs, 1);

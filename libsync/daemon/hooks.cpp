@@ -135,7 +135,10 @@ std::string WaitingHook::finish(const std::string& name) {
 
 std::optional<std::string> NameConverter::ask(std::string_view what, const std::string& value) {
   for (const char c : value)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return std::nullopt;
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      complain_("invalid name-converter token: " + value);
+      return std::nullopt;
+    }
   const std::lock_guard lock(mutex_);
   if (!to_.valid() || !write_all(to_.get(), fmt::format("{} {}\n", what, value))) return std::nullopt;
   std::string line;

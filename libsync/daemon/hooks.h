@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -40,7 +41,8 @@ class WaitingHook {
 // Asks a program: one line out, one line back. Answers that make no sense are "not found", never id 0.
 class NameConverter final : public NameService {
  public:
-  NameConverter(io::Fd to, io::Fd from) : to_(std::move(to)), from_(std::move(from)) {}
+  NameConverter(io::Fd to, io::Fd from, std::function<void(const std::string&)> complain)
+      : to_(std::move(to)), from_(std::move(from)), complain_(std::move(complain)) {}
   std::optional<std::string> user_name(uint32_t uid) override;
   std::optional<std::string> group_name(uint32_t gid) override;
   std::optional<uint32_t> user_id(const std::string& name) override;
@@ -51,6 +53,7 @@ class NameConverter final : public NameService {
   std::optional<uint32_t> ask_id(std::string_view what, const std::string& name);
   std::mutex mutex_;
   io::Fd to_, from_;
+  std::function<void(const std::string&)> complain_;
 };
 
 }  // namespace ocsync::sync

@@ -197,7 +197,7 @@ class Listening {
                                   : command_.address_family == 6 ? io::IpFamily::kIpv6
                                                                  : io::IpFamily::kAny;
       const std::string options = command_.sockopts.empty() ? config_.globals.text(Param::kSocketOptions) : command_.sockopts;
-      auto made = io::listen_on(address, port, family, std::max(config_.globals.number(Param::kListenBacklog), 1), options);
+      auto made = io::listen_on(address, port, family, std::max(config_.globals.number(Param::kListenBacklog), 1));
       if (!made) {
         std::string text = made.error().text;
         if (made.error().sys != 0) text += fmt::format(": {}", ::strerror(made.error().sys));
@@ -206,6 +206,8 @@ class Listening {
         return kExitSocket;
       }
       listeners_ = std::move(*made);
+      for (const io::Listener& listener : listeners_)
+        io::apply_each_socket_option(listener.fd.get(), options, [&](const Error& error) { log().line(error.text, true); });
     }
     return accept_until_told();
   }

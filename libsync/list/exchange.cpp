@@ -190,6 +190,10 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
       }
     }
   }
+  if (!wire_.target.empty() && terms_.options.sanitize_links) {
+    const auto depth = static_cast<int>(std::count(wire_.name.begin(), wire_.name.end(), '/'));
+    wire_.target = sanitized_path(wire_.target, "", depth, false);
+  }
   if (!wire_.target.empty()) segment.extras_of(entry).target = segment.store(wire_.target);
   if (entry.is_device()) {
     segment.extras_of(entry).rdev_major = wire_.rdev_major;

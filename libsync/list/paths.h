@@ -24,4 +24,8 @@ bool symlink_is_unsafe(std::string_view target, std::string_view path);
 std::string_view dir_of_path(std::string_view path);
 std::string_view leaf_of_path(std::string_view path);
 
+// A client's path reduced to one below the module's root. `root`: what stands for a leading slash (empty for what is
+// transferred). `depth`: how many directories it may climb. `keep_dots`: "/./" has a meaning (-R).
+std::string sanitized_path(std::string_view path, std::string_view root, int depth, bool keep_dots);
+
 }  // namespace ocsync::sync

@@ -174,6 +174,7 @@ struct Options {
   std::string module_root;         // absolute path of what the client is served; empty: no confinement of our own
   int module_fd = -1;              // that directory, open (borrowed); -1 where the process's root already confines
   bool operators_temp_dir = false; // temp_dir is the configuration's: it may lie anywhere
+  bool sanitize_links = false;     // targets of symlinks that arrive are bent to stay inside
   bool ignore_names = false;       // names of owners travel, but ids count
   bool ignore_nonreadable = false; // leave out of lists what this process may not read
   std::string module_chmod;        // modes that apply after the client's, also without -p

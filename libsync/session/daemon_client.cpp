@@ -274,7 +274,6 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
                                                 : io::IpFamily::kAny;
   wishes.bind_address = options.address;
   wishes.timeout_s = options.contimeout_s;
-  wishes.socket_options = options.sockopts;
   const Role role = we_send ? Role::kSender : Role::kReceiverStart;
   wishes.address_failed = [&](const Error& error) { reporter.error(role, error.text, error.sys); };
   std::string to_host = host;
@@ -294,6 +293,7 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
     if (error.fault == Fault::kConnectTimeout) error.sys = 0;
     return fail(std::move(error));
   }
+  io::apply_each_socket_option(fd->get(), options.sockopts, [&](const Error& error) { reporter.error_line(error.text, false); });
   if (!request.empty()) TRY(pass_proxy(fd->get(), request, options, stop));
   return fd;
 }

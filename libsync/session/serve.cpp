@@ -46,20 +46,6 @@ std::string collapsed_name(std::string_view path) {
 // By the path itself: a rule about a directory alone says nothing of what lies in it.
 bool hides_path(const FilterRules& filters, const std::string& path) { return !path.empty() && filters.module_hides(path, true); }
 
-// A socket that is closed while something unread lies in it takes back what we have said last. So we listen until the
-// client has heard us and goes, for a while.
-void hear_out(Connection& connection) {
-  constexpr int kMostMs = 10000;
-  connection.activity.timeout_s = 0;
-  connection.activity.stop_at_ms = monotonic_ms() + kMostMs;
-  connection.sink.close_writing();
-  std::byte scrap[16384];
-  for (;;) {
-    const auto got = connection.source.read_some(scrap);
-    if (!got || *got == 0) return;
-  }
-}
-
 // What a module allows this client at all.
 Status admit_to_module(const Options& options, ServedModule& module, bool we_send) {
   if (module.refusal) return fail(*module.refusal);
@@ -205,7 +191,6 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   if (!options.sender) ending.speak_as(connection.role);
   const int result = ending.of(error);
   connection.farewell(error);
-  if (module && module->socket && !connection.far_said_exit) hear_out(connection);
   return result;
 }
 
