@@ -372,7 +372,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     if (dry_missing_.empty()) dry_missing_ = spot.path;
     entry.set(kMissingDir);
   }
-  const bool created_before = entry.has(kDirCreated) || (entry.is_root() && destination_.created());
+  const bool created_before = entry.has(kDirCreated) || (entry.is_root() && destination_.created() && (terms_.agreed.component_order || spot.segment->sorted(0).is_root()));
   // Only while one of a kind comes: with backups, names that a file system takes for one must be noticed.
   has_fresh_dir_ = !o.dry_run && !o.backup && !entry.is_root() && (created_before || !spot.here);
   if (has_fresh_dir_) fresh_dir_ = spot.path;
@@ -424,10 +424,11 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   if (report_late) TRY(tell());
   if (o.dry_run) {
+    if (names_itself() && !compared) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
     if (!spot.here) return {};
   } else {
     apply(spot, spot.here, !spot.here || created_before);
-    if (!terms_.agreed.item_flags && !compared) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
+    if (names_itself() && !compared) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
     // Files must be able to arrive; the mode is restored when its content is settled.
     if (!terms_.may_chown && (spot.mode & S_IRWXU) != S_IRWXU) {
       const uint32_t open_mode = (spot.mode | S_IRWXU) & 07777;
@@ -552,7 +553,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   if (!create_atomically(spot, replaces, make, "symlink")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
-  if (!terms_.agreed.item_flags) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
+  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   if (terms_.options.remove_source_files || terms_.options.remove_sent_files) return transfers_.success(spot.ndx, *spot.entry);
   return {};
@@ -578,7 +579,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   if (!create_atomically(spot, replaces, make, "mknod")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
-  if (!terms_.agreed.item_flags) terms_.reporter.info_line_if(Info::kName, 1, spot.path);
+  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, spot.path);
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
 }
@@ -849,7 +850,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
   const bool replaces = spot.here && !spot.here->is_dir();
   if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link")) return false;
   TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
-  if (!terms_.agreed.item_flags && !spot.quiet) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
+  if (names_itself() && !spot.quiet) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
   return true;
 }
 

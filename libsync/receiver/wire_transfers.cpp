@@ -11,7 +11,8 @@ namespace ocsync::sync {
 Status WireTransfers::report(int32_t ndx, const std::shared_ptr<Segment>&, Entry& entry, const proto::Item& item) {
   if (!terms_.agreed.item_flags) {
     // The far side knows no items: a client shows them itself.
-    if (terms_.am_server) return {};
+    // Without itemizing the generator has named the entry in its own words.
+    if (terms_.am_server || terms_.options.itemize == 0) return {};
     const std::string path = entry.path();
     ItemFacts facts;
     facts.name = path;
