@@ -346,6 +346,8 @@ Status Sender::answer_requests() {
       if (terms_.progress) terms_.progress->segment_done(oldest->first_position + oldest->count() - 1);
       window_.release_oldest();
       if (!window_.empty()) {
+        // The far generator is in the next list, though it may find nothing to ask for there.
+        reached_ = std::max(reached_, window_.oldest()->first_position + window_.oldest()->count());
         TRY(proto::write_done(*channel_.indexes_out, channel_.out));
         continue;
       }
