@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libproto/limits.h"
 #include "libsync/meta/fake_super.h"
 
 namespace ocsync::sync {
@@ -252,6 +253,9 @@ Status MetaBook::read_values(int32_t number, Reader& in) {
   for (proto::XattrValue& value : values) {
     for (Known& known : set.known) {
       if (known.item != value.number) continue;
+      fetched_bytes_ += value.value.size();
+      if (fetched_bytes_ > proto::kMaxCacheBytes)
+        return fail(Fault::kMemory, "the far side sends too many different extended attributes");
       known.value = std::move(value.value);
       known.whole = true;
       break;

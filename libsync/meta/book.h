@@ -100,6 +100,7 @@ class MetaBook {
   size_t mapped_[2] = {0, 0};
   std::unordered_map<std::string, int32_t> acl_numbers_[2], set_numbers_;
   std::deque<Set> sets_;
+  size_t fetched_bytes_ = 0;  // values that came stay: later entries with the same set need them as well
 };
 
 // Do the parts of an access ACL that permission bits cannot say agree? `here` is complete; `listed` is condensed and
