@@ -424,7 +424,8 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
   if (report_late) TRY(tell());
   if (o.dry_run) {
-    if (names_itself() && !compared) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
+    if (names_itself() && (!compared || !attributes_match(entry, spot.mode, *compared, terms_)))
+      terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
     if (!spot.here) return {};
   } else {
     apply(spot, spot.here, !spot.here || created_before);
