@@ -177,7 +177,8 @@ std::vector<io::Listener> passed_sockets() {
 
 class Listening {
  public:
-  Listening(const DaemonCommand& command, Config config) : command_(command), config_(std::move(config)) {}
+  Listening(const DaemonCommand& command, Config config, std::vector<std::string> warnings)
+      : command_(command), config_(std::move(config)), warnings_(std::move(warnings)) {}
 
   int run() {
     std::vector<io::Listener> passed = passed_sockets();
@@ -189,6 +190,7 @@ class Listening {
     }
     const uint16_t port = wanted_port();
     log().line(fmt::format("rsyncd version {} starting, listening on port {}", OCSYNC_VERSION, port));
+    for (const std::string& warning : warnings_) log().line(warning, true);
     if (!passed.empty()) {
       listeners_ = std::move(passed);
     } else {
@@ -336,6 +338,7 @@ class Listening {
 
   const DaemonCommand& command_;
   Config config_;
+  std::vector<std::string> warnings_;  // what the operator should know once there is a log
   PidFile pid_file_;
   std::vector<io::Listener> listeners_;
   std::set<pid_t> children_;
@@ -397,11 +400,12 @@ int run_daemon(const DaemonCommand& command, io::Stop& stop) {
     fmt::print(stderr, "Failed to parse config file: {}\n", config_path(command));
     return kExitUsage;
   }
+  std::vector<std::string> warnings;
   if (config.globals.flag(Param::kProxyProtocol) && config.globals.text(Param::kProxyProtocolHosts).empty())
-    fmt::print(stderr,
-               "\"proxy protocol = true\" but \"proxy protocol hosts\" is unset: all connections will be rejected as "
-               "untrusted proxy peers.  Set \"proxy protocol hosts\" to your trusted proxy's address.\n");
-  return Listening(command, std::move(config)).run();
+    warnings.push_back("\"proxy protocol = true\" but \"proxy protocol hosts\" is unset: all connections will be rejected as "
+                       "untrusted proxy peers.  Set \"proxy protocol hosts\" to your trusted proxy's address.");
+  for (const std::string& warning : warnings) fmt::print(stderr, "{}\n", warning);
+  return Listening(command, std::move(config), std::move(warnings)).run();
 }
 
 }  // namespace ocsync::sync
