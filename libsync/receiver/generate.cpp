@@ -556,7 +556,8 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   TRY(apply_and_report(spot, compared));
   if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
-  if (terms_.options.remove_source_files || terms_.options.remove_sent_files) return transfers_.success(spot.ndx, *spot.entry);
+  const Options& o = terms_.options;
+  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, *spot.entry);
   return {};
 }
 
