@@ -211,7 +211,10 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     }
   }
   const auto now = output.file().info();
-  if (!now) return Placed::kFailed;
+  if (!now) {
+    terms_.reporter.error_transfer(role_, fmt::format("fstat {} failed", shown), now.error().sys);
+    return Placed::kFailed;
+  }
   apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown, {.exact_times = true, .xattrs = values_known()});
   if (output.partial_in_place) {
     const auto from = io::Leaf::check(output.leaf);
