@@ -105,7 +105,9 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   const auto attempt = [&](Status status) {
     if (status || result.write_failed) return;
     result.write_failed = true;
+    // Whatever kept us from writing is our own failure; asking for the file again would not help.
     result.write_error = status.error();
+    result.write_error.fault = Fault::kFileIo;
   };
   if (writes && job.preallocate && job.expected_bytes > 0 && !job.in_place) {
     (void)job.out->preallocate(job.expected_bytes);
