@@ -139,16 +139,19 @@ void Connection::farewell(const Error& error) {
   }
 }
 
-KeepAlive::KeepAlive(proto::MuxSink& sink, int timeout_s) {
+KeepAlive::KeepAlive(proto::MuxSink& sink, io::Activity& activity, int timeout_s) {
   if (timeout_s <= 0 || !sink.enabled()) return;
   const int lull_s = (timeout_s + 1) / 2;
-  thread_ = std::thread([this, &sink, lull_s] {
+  thread_ = std::thread([this, &sink, &activity, lull_s] {
     std::unique_lock lock(mutex_);
     while (!over_) {
       changed_.wait_for(lock, std::chrono::milliseconds(lull_s * 500), [&] { return over_; });
       if (over_) return;
       lock.unlock();
+      // What we say only to be heard must not hide that nobody answers: a living far side says as much.
+      const int64_t last = activity.last_ms;
       (void)sink.keep_alive(lull_s * 1000);
+      activity.last_ms = last;
       lock.lock();
     }
   });

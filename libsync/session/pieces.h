@@ -60,7 +60,7 @@ class Connection {
 // Sends an empty frame when nothing was written for half of the time-out. Lives while the roles run.
 class KeepAlive {
  public:
-  KeepAlive(proto::MuxSink& sink, int timeout_s);
+  KeepAlive(proto::MuxSink& sink, io::Activity& activity, int timeout_s);
   ~KeepAlive();
 
  private:

@@ -67,7 +67,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     }
     return {};
   };
-  KeepAlive keep_alive(channel.mux, o.timeout_s);
+  KeepAlive keep_alive(channel.mux, connection.activity, o.timeout_s);
   // Who failed first; the other only follows.
   std::atomic<Role> blame{Role::kReceiverStart};
   const auto generate = [&]() -> Status {

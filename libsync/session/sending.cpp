@@ -12,7 +12,7 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   ListSender lists(terms, channel.out);
   Sender sender(terms, channel, scanner, lists);
   ListLines lines(terms, true);
-  KeepAlive keep_alive(channel.mux, terms.options.timeout_s);
+  KeepAlive keep_alive(channel.mux, connection.activity, terms.options.timeout_s);
   const bool goes_on = TRY(sender.send_first(names));
   lines.done(scanner.entries());
   if (!goes_on) return false;

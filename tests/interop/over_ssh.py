@@ -131,7 +131,8 @@ def through_ssh(lab):
     yield "ssh: noisy login, push", lambda: same_code(["-a", f"--rsync-path=echo Welcome aboard; {lab.programs[OURS]}", "src/", "far:WORK/dst/"])
     yield "ssh: noisy login, pull", lambda: same_code(["-a", f"--rsync-path=echo Welcome aboard; {lab.programs[OURS]}", "far:WORK/src/", "dst/"])
     yield "ssh: program that says nothing", lambda: same_code(["-a", "--rsync-path=true", "src/", "far:WORK/dst/"])
-    yield "ssh: program that dies", lambda: same_code(["-a", "--rsync-path=sh -c 'kill -9 $$' x", "src/", "far:WORK/dst/"])
+    yield "ssh: program that dies", lambda: same_code(
+        ["-a", "--rsync-path=sh -c 'kill -9 $$' x", "src/", "far:WORK/dst/"], either=(12, 255))
 
 
 def tail_of(outcome):

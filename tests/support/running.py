@@ -177,6 +177,8 @@ VARIES = [
     (re.compile(rb" at [\w./-]+\.(?:c|cpp|h)\(\d+\)"), b""),
     # Whether an end still writes when the other has given up is a race; the reason itself is printed apart from it.
     (re.compile(rb"^\w+: \[\w+\] write error: Broken pipe \(32\)\n", re.M), b""),
+    (re.compile(rb"^\w+: \[\w+\] safe_write failed to write \d+ bytes to socket: Broken pipe \(32\)\n"
+                rb"(?:rsync error: error in rsync protocol data stream \(code 12\) \[\w+=[\w.]+\]\n)?", re.M), b""),
     (re.compile(rb"\[(\w+)=[\w.]+\]"), rb"[\1=V]"),
     (re.compile(rb"^ocsync( error)?: ", re.M), rb"rsync\1: "),
     (re.compile(rb"\.[A-Za-z0-9]{6}(?=\")"), b".XXXXXX"),
