@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libio/os/map_file.h"
+#include "libsync/list/facts.h"
 #include "libsync/meta/book.h"
 #include "libsync/receiver/basis.h"
 
@@ -14,18 +15,7 @@ Status WireTransfers::report(int32_t ndx, const std::shared_ptr<Segment>&, Entry
     // Without itemizing the generator has named the entry in its own words.
     if (terms_.am_server || terms_.options.itemize == 0) return {};
     const std::string path = entry.path();
-    ItemFacts facts;
-    facts.name = path;
-    facts.full_path = path;
-    facts.link_target = entry.target();
-    facts.xname = item.xname;
-    facts.mode = entry.mode;
-    facts.size = entry.size;
-    facts.mtime = entry.time();
-    facts.uid = entry.uid;
-    facts.gid = entry.gid;
-    facts.item_flags = item.flags;
-    terms_.reporter.item(facts);
+    terms_.reporter.item(facts_of(entry, path, path, item));
     return {};
   }
   TRY(channel_.indexes_out->write(ndx, channel_.out));
