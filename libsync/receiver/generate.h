@@ -1,7 +1,11 @@
 // The generating role: for each entry look, decide, create or ask. It alone writes to the far side.
+//
+// One class, a file per subject: generate.cpp (an entry's turn), generate_dirs, _files, _nodes, _hard_links (who makes
+// what), generate_reports (what is said), generate_phases (the order of it all).
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,8 +55,7 @@ class Generator {
   Status apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
-  template <class Make>
-  bool create_atomically(Spot& spot, bool replaces, Make make, const char* what);
+  bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what);
   bool apply(Spot& spot, const std::optional<io::FileInfo>& now, bool created);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);

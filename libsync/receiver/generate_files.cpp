@@ -1,0 +1,229 @@
+// Regular files: left alone, taken from an alternate tree, or asked for.
+#include "libsync/receiver/generate_spot.h"
+
+#include <algorithm>
+
+#include "libio/os/copy.h"
+
+namespace ocsync::sync {
+
+bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
+  if (terms_.options.dry_run) return true;
+  Request request;
+  request.entry = spot.entry;
+  request.path = spot.path;
+  request.dir = spot.dir;
+  request.leaf = spot.leaf_text;
+  request.mode = spot.mode;
+  if (spot.here && spot.here->is_regular()) request.here = spot.here;
+  const std::string name(leaf_of_path(spot.path));
+  const auto from = io::Leaf::check(name);
+  if (!from || !spot.dir) return false;
+  const auto source = match.dir->open_read(*from);
+  if (!source) return false;
+  auto output = placer_.open(request);
+  if (!output) return false;
+  const auto copied = io::copy_content(*source, output->file(), match.info.size, {.sparse = terms_.options.sparse}, terms_.stop);
+  if (!copied) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("copy_file {} => {}", match.path, spot.path), copied.error().sys);
+    return false;
+  }
+  copy_meta(Object::named(*match.dir, *from), Object::opened(output->file()), match.info.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
+  touched(spot.dir_path);
+  return placer_.finish(std::move(*output), request, true) != Placed::kFailed;
+}
+
+// True if an alternate tree has all of it; otherwise `basis` may have become a file of such a tree.
+Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
+  const BasisDirKind kind = terms_.options.basis_kind;
+  if (basis_.empty() || (spot.here && kind == BasisDirKind::kCopy)) return false;
+  const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
+  const bool existed = spot.here.has_value();
+  if (match.level == 0 || (existed && match.level < 3)) return false;
+  const std::string name(leaf_of_path(spot.path));
+  const auto from = io::Leaf::check(name);
+  if (!from) return false;
+  const bool linked_entry = spot.entry->has(kLinked);
+  if (match.level == 3 && kind != BasisDirKind::kCopy) {
+    if (existed) {
+      if (kind == BasisDirKind::kLink && spot.here->dev == match.info.dev && spot.here->ino == match.info.ino) return false;
+      if (!terms_.options.dry_run) {
+        const Status gone = spot.dir->unlink(*spot.leaf);
+        if (!gone && gone.error().sys != ENOENT) return false;
+        touched(spot.dir_path);
+      }
+      spot.here.reset();
+    }
+    bool linked = true;
+    if (kind == BasisDirKind::kLink && !terms_.options.dry_run) {
+      linked = spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf).has_value();
+      touched(spot.dir_path);
+    }
+    if (linked) {
+      if (kind == BasisDirKind::kLink) {
+        if (linked_entry) TRY(finish_group(spot, match.index));
+        if (terms_.itemizes() && terms_.reporter.shows_unchanged())
+          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, ""));
+      } else {
+        TRY(report(spot, match.info, 0));
+      }
+      say_uptodate(spot);
+      TRY(success(spot));
+      return true;
+    }
+  }
+  if (match.level >= 2) {
+    if (!copy_basis(spot, match)) return false;
+    const Object origin = Object::named(*match.dir, *from);
+    TRY(report(spot, match.info, proto::kLocalChange, {}, meta_flags(spot, match.info, &origin, false)));
+    if (match.level == 3) say_uptodate(spot);
+    if (linked_entry) TRY(finish_group(spot));
+    TRY(success(spot));
+    return true;
+  }
+  basis.type = static_cast<uint8_t>(match.index);
+  basis.dir = match.dir;
+  basis.leaf = name;
+  basis.path = match.path;
+  basis.bytes = match.info.size;
+  return false;
+}
+
+Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead) {
+  const Options& o = terms_.options;
+  Entry& entry = *spot.entry;
+  std::optional<io::FileInfo> compared = spot.here;
+  if (decision.clear_the_way) {
+    if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return {};
+    touched(spot.dir_path);
+    spot.here.reset();
+    compared.reset();
+    if (!o.perms) spot.mode = dest_mode(entry.mode, std::nullopt, {.executability = o.executability}, default_perms_);
+  }
+  if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
+    if (const auto device = spot.dir->open_read(*spot.leaf))
+      if (const auto bytes = device->device_bytes()) spot.here->size = compared->size = *bytes;
+  }
+  Request request;
+  Basis& basis = request.basis;
+  if (attempt == Attempt::kFirst) {
+    if (TRY(try_basis_for_file(spot, basis))) return {};
+    if (basis && !spot.here) {
+      if (const auto leaf = io::Leaf::check(basis.leaf))
+        if (const auto info = basis.dir->info(*leaf)) compared = *info;
+    }
+  }
+  std::optional<Placer::Partial> partial;
+  if (!o.partial_dir.empty() && !destination_.missing()) {
+    partial = placer_.partial_place(spot.path, false);
+    if (partial) {
+      const auto leaf = io::Leaf::check(partial->leaf);
+      const auto info = leaf ? partial->dir->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
+      if (info && info->is_regular()) {
+        // What an earlier run left is the best basis there is.
+        if (decision.act != Act::kKeep) {
+          basis.type = proto::kBasisPartialDir;
+          basis.dir = partial->dir;
+          basis.leaf = partial->leaf;
+          basis.path = partial->path;
+          basis.bytes = info->size;
+        }
+      } else {
+        partial.reset();
+      }
+    }
+  }
+  if (decision.act == Act::kKeep && spot.here) {
+    if (partial && !o.dry_run) {
+      if (const auto leaf = io::Leaf::check(partial->leaf)) (void)partial->dir->unlink(*leaf);
+      placer_.drop_partial_dir(spot.path);
+    }
+    return keep(spot);
+  }
+  if (!spot.here && !basis && o.fuzzy > 0 && spot.dir && attempt == Attempt::kFirst) {
+    if (auto similar = fuzzy_.find(entry, spot.dir_path, spot.dir)) {
+      basis = std::move(*similar);
+      terms_.reporter.debug_line_if(Debug::kFuzzy, 1, fmt::format("fuzzy basis selected for {}: {}", spot.path, basis.path));
+      request.item.xname = basis.leaf;
+    }
+  }
+  if (!spot.here && !basis && entry.has(kLinked) && !entry.has(kLinkLast) && !must_lead) {
+    // Another member may be here already, or be a better one to ask for.
+    links_.wait(links_.group_of(entry), {spot.ndx, spot.segment, &entry});
+    return {};
+  }
+  if (!basis && spot.here) {
+    basis.dir = spot.dir;
+    basis.leaf = spot.leaf_text;
+    basis.path = spot.path;
+    basis.bytes = spot.here->size;
+  }
+  request.redo = attempt == Attempt::kRedo;
+  request.whole = terms_.whole_file || !basis;
+  if (basis && o.inplace && o.backup && basis.type == proto::kBasisTarget && !o.dry_run && !request.redo) {
+    // Before content is written over, the old version is copied away; it is also what the sums describe.
+    const auto place = backups_.place_for(spot.path);
+    const auto old = spot.dir->open_read(*spot.leaf);
+    const auto to = place ? io::Leaf::check(place->leaf) : Result<io::Leaf>(fail(Error(EINVAL)));
+    bool kept = false;
+    if (place && old && to) {
+      (void)place->dir->unlink(*to);
+      if (const auto copy = place->dir->create(*to, 0600)) {
+        if (io::copy_content(*old, *copy, spot.here->size, {}, terms_.stop)) {
+          (void)copy->set_owner(spot.here->uid, spot.here->gid);
+          copy_meta(Object::opened(*old), Object::opened(*copy), spot.here->mode, terms_, Role::kGenerator, destination_.shown(spot.path));
+          (void)copy->set_mode(spot.here->permissions());
+          (void)copy->set_times(spot.here->atime, spot.here->mtime);
+          kept = true;
+        }
+      }
+    }
+    if (!kept) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("cannot back up {}", destination_.shown(spot.path)), 0);
+      return {};
+    }
+    terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", spot.path, place->path));
+    if (!request.whole) {
+      basis.type = proto::kBasisBackup;
+      basis.dir = place->dir;
+      basis.leaf = place->leaf;
+      basis.path = place->path;
+    }
+  }
+
+  uint32_t flags = proto::kTransfer;
+  if (o.checksum) flags |= proto::kReportChange;
+  if (basis && basis.type != proto::kBasisTarget) flags |= proto::kBasisTypeFollows;
+  if (basis && basis.type >= proto::kBasisFuzzy && basis.type != proto::kBasisTarget) flags |= proto::kXnameFollows;
+  {
+    std::optional<Object> origin;
+    const auto leaf = basis && !spot.here ? io::Leaf::check(basis.leaf) : Result<io::Leaf>(fail(Error(ENOENT)));
+    if (leaf) origin = Object::named(*basis.dir, *leaf);
+    flags |= meta_flags(spot, compared, origin ? &*origin : nullptr, true);
+  }
+  request.item.flags = report_flags(entry, spot.mode, compared, flags, false, terms_) | flags;
+  request.item.basis = basis ? basis.type : proto::kBasisTarget;
+  request.ndx = spot.ndx;
+  request.segment = spot.segment;
+  request.entry = &entry;
+  request.path = spot.path;
+  request.dir = spot.dir;
+  request.leaf = spot.leaf_text;
+  request.mode = spot.mode;
+  request.here = spot.here;
+  fuzzy_.used(spot.leaf_text);
+  if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
+  if (!o.dry_run) {
+    if (!spot.dir) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), ENOENT);
+      return {};
+    }
+    ++spot.segment->in_progress;
+    touched(spot.dir_path);
+  }
+  TRY(transfers_.request(std::move(request)));
+  if (o.dry_run && entry.has(kLinked)) TRY(finish_group(spot));
+  return {};
+}
+
+}  // namespace ocsync::sync

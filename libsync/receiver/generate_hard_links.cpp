@@ -1,0 +1,112 @@
+// Groups of names for one inode: one member leads, the others are linked to it.
+#include "libsync/receiver/generate_spot.h"
+
+namespace ocsync::sync {
+
+// Creates `spot` as another name of `leader` (a path below the root) and reports it. False: it failed (reported).
+Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
+  const std::string& leader = group.leader_path;
+  const auto leader_dir = destination_.dir(dir_of_path(leader));
+  const std::string leader_name(leaf_of_path(leader));
+  const auto leader_leaf = TRY(io::Leaf::check(leader_name));
+  std::optional<io::FileInfo> old;
+  if (leader_dir)
+    if (const auto info = (*leader_dir)->info(leader_leaf)) old = *info;
+  if (terms_.options.dry_run && group.basis_dir >= 0)
+    if (const auto there = basis_.dir(group.basis_dir, dir_of_path(leader)))
+      if (const auto info = there->info(leader_leaf)) old = *info;
+  if (!old && !terms_.options.dry_run) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)), ENOENT);
+    return false;
+  }
+  if (spot.here && old && spot.here->dev == old->dev && spot.here->ino == old->ino) {
+    TRY(report(spot, spot.here, proto::kLocalChange | proto::kXnameFollows, ""));
+    say_uptodate(spot);
+    return true;
+  }
+  std::optional<io::FileInfo> compared = spot.here;
+  if (!spot.here && !basis_.empty()) {
+    if (terms_.options.basis_kind == BasisDirKind::kLink) {
+      // Two names that an alternate tree links as well are no change worth a line.
+      for (int i = 0; i < basis_.count() && !compared && old; ++i) {
+        const auto there = basis_.dir(i, dir_of_path(spot.path));
+        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text))) : Result<io::FileInfo>(fail(Error(ENOENT)));
+        if (!info || info->dev != old->dev || info->ino != old->ino) continue;
+        compared = *info;
+        if (terms_.itemizes() && terms_.reporter.shows_unchanged()) continue;
+        spot.quiet = true;
+        say_uptodate(spot);
+      }
+    } else if (spot.entry->is_regular()) {
+      const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
+      if (match.level >= 2) compared = match.info;
+    }
+  }
+  if (spot.here && spot.here->is_dir() && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return false;
+  const bool replaces = spot.here && !spot.here->is_dir();
+  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link")) return false;
+  TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
+  if (names_itself() && !spot.quiet) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
+  return true;
+}
+
+// True if the entry's group settles it: it was linked, or waits for the member under way.
+Result<bool> Generator::link_check(Spot& spot) {
+  HardLinks::Group& group = links_.group_of(*spot.entry);
+  if (group.state == HardLinks::State::kBusy) {
+    links_.wait(group, {spot.ndx, spot.segment, spot.entry});
+    return true;
+  }
+  if (group.state != HardLinks::State::kDone) return false;
+  if (TRY(link_to(spot, group))) TRY(success(spot));
+  return true;
+}
+
+Status Generator::finish_group(Spot& spot, int basis_dir) { return finish_group_of(*spot.entry, spot.path, basis_dir); }
+
+Status Generator::finish_group_of(Entry& entry, const std::string& path, int basis_dir) {
+  HardLinks::Group& group = links_.group_of(entry);
+  if (group.state == HardLinks::State::kDone) return {};
+  group.state = HardLinks::State::kDone;
+  group.leader_path = path;
+  group.basis_dir = basis_dir;
+  for (HardLinks::Member& member : links_.take_waiting(group)) {
+    Spot spot;
+    spot.segment = member.segment;
+    spot.entry = member.entry;
+    spot.ndx = member.ndx;
+    spot.path = destination_.path_of(*member.entry);
+    spot.dir_path = destination_.dir_of(*member.entry);
+    spot.leaf_text = destination_.leaf_of(*member.entry);
+    spot.mode = member.entry->mode;
+    if (const auto dir = destination_.dir(spot.dir_path)) spot.dir = *dir;
+    spot.leaf = TRY(io::Leaf::check(spot.leaf_text));
+    if (spot.dir)
+      if (const auto info = spot.dir->info(*spot.leaf)) spot.here = *info;
+    --member.segment->in_progress;
+    if (TRY(link_to(spot, group))) TRY(success(spot));
+  }
+  return {};
+}
+
+// The leader will not come: the next waiting member is asked for instead.
+Status Generator::promote_waiting(Entry& entry) {
+  HardLinks::Group& group = links_.group_of(entry);
+  if (group.state == HardLinks::State::kDone) return {};
+  group.state = HardLinks::State::kOpen;
+  if (group.waiting.empty()) return {};
+  const HardLinks::Member next = group.waiting.back();
+  group.waiting.pop_back();
+  --next.segment->in_progress;
+  next.entry->set(kLinkLast);
+  return handle(next.segment, *next.entry, next.ndx, true, Attempt::kFirst);
+}
+
+// A member that is left out: if it was the last, those that waited for it need another leader.
+void Generator::skipped_member(Spot& spot) {
+  if (!spot.entry->has(kLinkLast)) return;
+  HardLinks::Group& group = links_.group_of(*spot.entry);
+  if (group.state == HardLinks::State::kOpen && !group.waiting.empty()) redo_.push_back(-1 - group.waiting.back().ndx);
+}
+
+}  // namespace ocsync::sync

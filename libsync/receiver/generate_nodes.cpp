@@ -1,0 +1,143 @@
+// Symlinks, devices, fifos and sockets.
+#include "libsync/receiver/generate_spot.h"
+
+#include <sys/sysmacros.h>
+
+#include "libsync/meta/fake_super.h"
+
+namespace ocsync::sync {
+
+// For what was just created: extended attributes count as they were before, ACLs as they are afterwards.
+Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared) {
+  const uint32_t before = meta_flags(spot, compared, nullptr, false);
+  apply(spot, std::nullopt, true);
+  uint32_t meta = before & proto::kReportXattr;
+  if (before & proto::kReportAcl) meta |= meta_flags(spot, compared, nullptr, false) & proto::kReportAcl;
+  return report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta);
+}
+
+bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what) {
+  if (terms_.options.dry_run) return true;
+  if (!spot.dir || !spot.leaf) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), ENOENT);
+    return false;
+  }
+  touched(spot.dir_path);
+  if (replaces && terms_.options.backup) {
+    const auto made = backups_.make(spot.path, *spot.dir, *spot.leaf, false);
+    if (!made) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("make_backup {} failed", destination_.shown(spot.path)), made.error().sys);
+      return false;
+    }
+    replaces = false;
+  }
+  if (!replaces) {
+    if (const Status made = make(*spot.leaf); made) return true;
+    else if (made.error().sys != EEXIST) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), made.error().sys);
+      return false;
+    }
+  }
+  for (int tries = 0; tries < 100; ++tries) {
+    const std::string hidden = io::temp_name(spot.leaf_text);
+    const auto leaf = io::Leaf::check(hidden);
+    if (!leaf) return false;
+    if (const Status made = make(*leaf); !made) {
+      if (made.error().sys == EEXIST) continue;
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), made.error().sys);
+      return false;
+    }
+    if (const Status moved = spot.dir->rename(*leaf, *spot.dir, *spot.leaf); !moved) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("rename {} -> \"{}\" failed", destination_.shown(join_path(spot.dir_path, hidden)), spot.path), moved.error().sys);
+      (void)spot.dir->unlink(*leaf);
+      return false;
+    }
+    // Renaming one name of an inode onto another does nothing and leaves both.
+    (void)spot.dir->unlink(*leaf);
+    return true;
+  }
+  return false;
+}
+
+// Alternate basis for links and devices: an exact match is linked or left out. True through `done` if nothing is left.
+bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
+  done = false;
+  if (spot.here || basis_.empty()) return false;
+  const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
+  if (match.level < 2) return false;
+  const BasisDirKind kind = terms_.options.basis_kind;
+  if (match.level == 3) {
+    bool linked = kind == BasisDirKind::kLink;
+    if (linked && !terms_.options.dry_run) {
+      const std::string name(leaf_of_path(spot.path));
+      const auto from = io::Leaf::check(name);
+      linked = from && spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf);
+      if (linked) touched(spot.dir_path);
+    }
+    // Whatever happens now (a file system may refuse such links), this is all that is said about it.
+    if (terms_.itemizes() && terms_.reporter.shows_unchanged()) {
+      const uint32_t change = kind == BasisDirKind::kCompare ? 0u : linked ? uint32_t{proto::kLocalChange | proto::kXnameFollows} : uint32_t{proto::kLocalChange};
+      (void)report(spot, match.info, change | proto::kMatched, "");
+    }
+    say_uptodate(spot);
+    done = linked || kind == BasisDirKind::kCompare;
+    if (done) return true;
+    spot.quiet = true;
+  }
+  spot.here = match.info;  // compared with, not replaced
+  return true;
+}
+
+Status Generator::handle_link(Spot& spot, const Decision& decision) {
+  const std::optional<io::FileInfo> really_here = spot.here;
+  bool done = false;
+  try_basis_for_other(spot, 0, done);
+  if (done) {
+    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
+    return {};
+  }
+  if (decision.clear_the_way && really_here->is_dir() &&
+      !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink))
+    return {};
+  std::string target(spot.entry->target());
+  if (terms_.options.munge_links) target.insert(0, "/rsyncd-munged/");
+  const bool replaces = really_here && !really_here->is_dir();
+  const auto make = [&](io::Leaf leaf) {
+    return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);
+  };
+  if (!create_atomically(spot, replaces, make, "symlink")) return {};
+  const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
+  TRY(apply_and_report(spot, compared));
+  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
+  if (spot.entry->has(kLinked)) TRY(finish_group(spot));
+  const Options& o = terms_.options;
+  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, *spot.entry);
+  return {};
+}
+
+Status Generator::handle_node(Spot& spot, const Decision& decision) {
+  const std::optional<io::FileInfo> really_here = spot.here;
+  bool done = false;
+  try_basis_for_other(spot, 0, done);
+  if (done) {
+    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
+    return {};
+  }
+  const bool device = spot.entry->is_device();
+  if (decision.clear_the_way && really_here->is_dir() &&
+      !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial))
+    return {};
+  const uint64_t rdev = device && spot.entry->extras ? gnu_dev_makedev(spot.entry->extras->rdev_major, spot.entry->extras->rdev_minor) : 0;
+  const bool replaces = really_here && !really_here->is_dir();
+  const auto make = [&](io::Leaf leaf) {
+    return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);
+  };
+  if (!create_atomically(spot, replaces, make, "mknod")) return {};
+  const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
+  TRY(apply_and_report(spot, compared));
+  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, spot.path);
+  if (spot.entry->has(kLinked)) TRY(finish_group(spot));
+  return success(spot);
+}
+
+}  // namespace ocsync::sync

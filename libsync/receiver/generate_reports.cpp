@@ -1,0 +1,101 @@
+// What the generating role says: items, and the lines of -v about what was left alone.
+#include "libsync/receiver/generate_spot.h"
+
+#include "libsync/meta/read.h"
+#include "libsync/report/item_text.h"
+
+namespace ocsync::sync {
+
+using proto::Item;
+
+Status Generator::report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname,
+                         std::optional<uint32_t> meta) {
+  if (spot.quiet) return {};
+  Item item;
+  flags |= meta ? *meta : meta_flags(spot, compared, nullptr, false);
+  item.flags = report_flags(*spot.entry, spot.mode, compared, flags, xname.empty(), terms_);
+  item.xname = std::move(xname);
+  const bool shown = (item.flags & proto::kSignificantItemFlags) != 0 || !item.xname.empty() || terms_.reporter.shows_unchanged();
+  if (!shown) return {};
+  return transfers_.report(spot.ndx, spot.segment, *spot.entry, item);
+}
+
+// What differs in ACLs and extended attributes; notes which values the item has to ask for. `at` is what `compared`
+// describes, if it is not what lies at the spot.
+uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces) {
+  if (!terms_.options.acls && terms_.options.xattrs == 0) return 0;
+  if (!compared) return meta_report(*spot.entry, nullptr, nullptr, terms_, true, replaces);
+  if (at) return meta_report(*spot.entry, at, &*compared, terms_, true, replaces);
+  if (!spot.dir) return 0;
+  const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
+  return meta_report(*spot.entry, &object, &*compared, terms_, true, replaces);
+}
+
+Status Generator::success(Spot& spot) {
+  if (!terms_.options.remove_source_files || terms_.options.dry_run) return {};
+  return transfers_.success(spot.ndx, *spot.entry);
+}
+
+bool Generator::apply(Spot& spot, const std::optional<io::FileInfo>& now, bool created) {
+  if (terms_.options.dry_run) return true;
+  const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
+  std::optional<io::FileInfo> info = now;
+  if (!info) {
+    const auto fresh = object.info();
+    if (!fresh) {
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(spot.path)), fresh.error().sys);
+      return false;
+    }
+    info = *fresh;
+  }
+  const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *info, terms_, Role::kGenerator,
+                                            destination_.shown(spot.path), {.exact_times = terms_.options.checksum, .created = created, .xattrs = terms_.local});
+  // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
+  return (updated & ~unsigned{kUpdatedXattrs}) != 0;
+}
+
+void Generator::say_skip(Spot& spot, const Decision& decision) {
+  const std::string name = destination_.solo() ? spot.entry->path() : spot.path;
+  Reporter& reporter = terms_.reporter;
+  switch (decision.why) {
+    case Why::kNotExisting:
+      reporter.info_line_if(Info::kSkip, 1, fmt::format("not creating new {} \"{}\"", spot.entry->is_dir() ? "directory" : "file", name));
+      break;
+    case Why::kExists: {
+      std::string_view how;
+      if (terms_.options.verbosity.shows(Info::kSkip, 2) && spot.dir && spot.leaf) {
+        DiskProbe probe(*spot.dir, *spot.leaf, terms_);
+        if (kind_of(spot.here->mode) != kind_of(spot.entry->mode)) how = " (type change)";
+        else if (!quick_check(*spot.entry, *spot.here, probe, terms_, Attempt::kFirst)) how = terms_.options.checksum ? " (sum change)" : " (file change)";
+        else if (!attributes_match(*spot.entry, spot.mode, *spot.here, terms_)) how = " (attr change)";
+        else if (const Object object = Object::named(*spot.dir, *spot.leaf);
+                 meta_report(*spot.entry, &object, &*spot.here, terms_, false, false) != 0)
+          how = " (attr change)";
+        else how = " (uptodate)";
+      }
+      reporter.info_line_if(Info::kSkip, 1, fmt::format("{} exists{}", name, how));
+      break;
+    }
+    case Why::kUnsafeLink:
+      reporter.info_line_if(Info::kName, 1, fmt::format("ignoring unsafe symlink \"{}\" -> \"{}\"", name, spot.entry->target()));
+      break;
+    case Why::kNonRegular: reporter.info_line_if(Info::kNonreg, 1, fmt::format("skipping non-regular file \"{}\"", name)); break;
+    case Why::kTooLarge: reporter.info_line_if(Info::kSkip, 1, fmt::format("{} is over max-size", name)); break;
+    case Why::kTooSmall: reporter.info_line_if(Info::kSkip, 1, fmt::format("{} is under min-size", name)); break;
+    case Why::kNewerHere: reporter.info_line_if(Info::kSkip, 1, fmt::format("{} is newer", name)); break;
+    default: break;
+  }
+}
+
+bool Generator::tells_uptodate() const {
+  const Options& o = terms_.options;
+  if (!o.verbosity.shows(Info::kName, 2)) return false;
+  if (terms_.am_server && !terms_.agreed.item_flags) return true;
+  return !terms_.itemizes();
+}
+
+void Generator::say_uptodate(const Spot& spot, bool updated, std::string_view mark) const {
+  if (tells_uptodate()) terms_.reporter.client_text(fmt::format("{}{}{}\n", spot.path, mark, updated ? "" : " is uptodate"));
+}
+
+}  // namespace ocsync::sync

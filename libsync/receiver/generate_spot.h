@@ -1,0 +1,28 @@
+// One entry at its turn: where it goes and what lies there. Shared by the files that make up the generating role.
+#pragma once
+
+#include <fmt/format.h>
+
+#include "libsync/list/dir_table.h"
+#include "libsync/list/paths.h"
+#include "libsync/meta/apply.h"
+#include "libsync/meta/modes.h"
+#include "libsync/receiver/generate.h"
+
+namespace ocsync::sync {
+
+struct Generator::Spot {
+  std::shared_ptr<Segment> segment;
+  Entry* entry = nullptr;
+  int32_t ndx = 0;
+  std::string path;       // below the destination's root
+  std::string dir_path;
+  std::shared_ptr<const io::Dir> dir;   // null: known to be missing
+  std::string leaf_text;
+  std::optional<io::Leaf> leaf;         // unset: the root itself
+  std::optional<io::FileInfo> here;
+  uint32_t mode = 0;      // effective
+  bool quiet = false;     // already itemized
+};
+
+}  // namespace ocsync::sync
