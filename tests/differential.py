@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Random trees, random options, random pairings: does ocsync do what rsync 3.5.0 does in its place?
 
-    tests/differential.py [--binary PATH] [--cases N] [--seed S] [--first I] [--jobs N] [--keep] [-v]
+    tests/differential.py [--binary PATH] [--cases N] [--seed S] [--first I] [--only I]... [--jobs N] [--prune] [--keep] [-v]
 
-Compared: exit code, itemized output, stderr and every attribute of the resulting tree. Case I of a seed is always the same;
-a failing one prints how to run it alone. Uses the runner of tests/run_cases.py, so what may vary is decided there.
+Compared: exit code, itemized output, stderr and every attribute of the resulting trees. Case I of a seed is always the same;
+a failing one prints how to run it alone, and --prune takes away what it does not need and prints the rest as a case for
+tests/cases. What is drawn is decided in tests/support/dice.py; what may vary in tests/support/running.py.
+
+Now and then two runs of rsync itself differ: its roles are processes that overtake each other. Therefore a difference
+counts only if no repetition of rsync's run shows the same as ours; such cases are counted aloud. Ours runs once.
 """
 import argparse
 import concurrent.futures
@@ -15,99 +19,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_cases  # noqa: E402
-from support import running, trees  # noqa: E402
+from support import dice, running, trees  # noqa: E402
 from support.running import NEW, OLD, OURS, Way  # noqa: E402
 
-# (probability, choices): from each row at most one is added. A choice may be several words.
-OPTIONS = [
-    (1.0, ["-a", "-a", "-a", "-r", "-rt", "-rlptgoD", "-rl", "-rp", "-dt", "-ad --no-r", "-rlt", "-aO", "-aJ"]),
-    (0.35, ["--delete", "--delete-before", "--delete-during", "--delete-delay", "--delete-after", "--delete --force", "--delete-excluded"]),
-    (0.2, ["-c", "-I", "--size-only", "-u", "--existing", "--ignore-existing", "--ignore-existing --existing"]),
-    (0.2, ["-H", "-H --no-inc-recursive"]),
-    (0.15, ["--no-inc-recursive"]),
-    (0.2, ["-W", "--no-W", "--no-W -B 700", "--inplace", "--inplace --no-W", "-S", "-S --no-W"]),
-    (0.15, ["-n"]),
-    (0.15, ["-b", "-b --suffix=.old", "-b --backup-dir=.bak"]),
-    (0.15, ["-L", "-k", "--copy-unsafe-links", "--safe-links", "--munge-links", "-K", "--no-l"]),
-    (0.1, ["--no-p", "--no-t", "-E --no-p", "--chmod=Dg+s,Fo-rwx", "--no-o --no-g", "--numeric-ids", "--chown=1:2"]),
-    (0.2, ["--exclude=*1*", "--exclude=d*/", "--include=*/ --include=*a* --exclude=*", "--exclude=/d0", "-f-_b*", "--exclude=d0/**/f*", "-m --exclude=f*"]),
-    (0.1, ["--max-size=5000", "--min-size=10", "--max-size=70000b"]),
-    (0.15, ["-z", "--zc=zlib", "--zc=zlibx", "--zc=zstd", "--zc=lz4", "-z --skip-compress=c"]),
-    (0.1, ["--cc=md5", "--cc=md4", "--cc=xxh64", "--cc=sha1"]),
-    (0.1, ["-R", "-R --no-implied-dirs"]),
-    (0.1, ["--partial", "--partial-dir=.p", "--delay-updates", "-T /tmp"]),
-    (0.1, ["-y", "-m", "--remove-source-files", "--prune-empty-dirs"]),
-    (0.1, ["--modify-window=2", "--modify-window=-1", "--ignore-errors"]),
-    (0.1, ["--max-delete=2 --delete", "--max-delete=0 --delete"]),
-    (0.08, ["-v", "--stats", "--out-format=%i_%n%L_%l"]),
-    (0.1, ["-D --no-l", "--no-D", "--devices --no-specials"]),
-]
-LEAVES = ["a", "b", "c", "d0", "d1", "d2", "f1", "f2", "fa", "zz", "B", "f.txt", "sp ace", ".hid", "x-y", "\\xc3\\xa4", "\\xff", "n\\nl", "f1~"]
-SIZES = [0, 0, 1, 5, 100, 699, 700, 701, 1400, 5000, 32768, 70000, 200000]
-
-
-def some_tree(rng, root):
-    """Entry lines of a random tree."""
-    lines, taken, dirs, files = [], set(), [""], []
-    for _ in range(rng.randrange(0, 26)):
-        name = rng.choice(dirs) + rng.choice(LEAVES)
-        if name in taken:
-            continue
-        taken.add(name)
-        mtime = f" mtime={rng.choice([1000000000, 1000000001, 1000000002, 1000000005, 1300000000])}{rng.choice(['', '', '.5', '.25'])}"
-        mode = rng.choice(["", "", " mode=0600", " mode=0755", " mode=0444"])
-        owner = rng.choice(["", "", " owner=1:1", " owner=12345:1000"]) if root else ""
-        kind = rng.choices(["file", "dir", "symlink", "hard", "fifo", "device"], [50, 25, 12, 8, 3, 2 if root else 0])[0]
-        if kind == "dir":
-            lines.append(f'dir "{name}"{mtime}{rng.choice(["", " mode=0700", " mode=0755", " mode=2775"])}{owner}')
-            dirs.append(name + "/")
-        elif kind == "symlink":
-            lines.append(f'symlink "{name}" -> "{rng.choice(["a", "b", "../a", "d0", "/no/such/place", "nowhere", "../../../x"])}"{mtime}{owner}')
-        elif kind == "hard" and files:
-            lines.append(f'hard "{name}" = "{rng.choice(files)}"')
-        elif kind == "fifo":
-            lines.append(f'fifo "{name}"{mtime}{mode}{owner}')
-        elif kind == "device":
-            lines.append(f'device "{name}" c {rng.choice([1, 5])} {rng.randrange(9)}{mtime}{owner}')
-        else:
-            size = rng.choice(SIZES)
-            lines.append(f'file "{name}" {size} bytes seed={rng.randrange(4)}{mtime}{mode}{owner}')
-            files.append(name)
-    return lines
-
-
-def related_tree(rng, lines, root):
-    """What an earlier copy of a tree may look like: lines dropped, changed, replaced, and others added."""
-    out = []
-    for line in lines:
-        kind, chance = line.split(" ", 1)[0], rng.random()
-        if chance < 0.25:
-            continue
-        if chance < 0.5 and kind == "file":
-            line = line.replace("mtime=1000000000", "mtime=1000000001", 1) if rng.random() < 0.5 else line + " splice=300:20:77"
-        elif chance < 0.6 and kind != "hard":
-            line = rng.choice(["file", "file", "fifo"]) + " " + trees.tokens(line)[1]
-        out.append(line)
-    names = {trees.Line(x).name for x in out}
-    extra = [x for x in some_tree(rng, root) if trees.Line(x).name not in names][:rng.randrange(1, 8)]
-    return out + extra
-
-
-def buildable(lines):
-    """Drops lines whose parents turned into something else, or that link to what is gone."""
-    kinds, out = {}, []
-    for text in lines:
-        line = trees.Line(text)
-        parts = line.name.split(b"/")
-        parents = [b"/".join(parts[:n]) for n in range(1, len(parts))]
-        if line.name in kinds or any(kinds.get(p, "dir") != "dir" for p in parents):
-            continue
-        if line.kind == "hard" and kinds.get(line.target) != "file":
-            continue
-        kinds.update({p: "dir" for p in parents})
-        kinds[line.name] = line.kind
-        out.append(text)
-    return out
+REPETITIONS = 6
 
 
 class Drawn(run_cases.Case):
@@ -115,36 +30,124 @@ class Drawn(run_cases.Case):
 
     def __init__(self, seed, number, programs, root):
         rng = random.Random(f"{seed}/{number}")
-        self.name, self.about = f"seed {seed} case {number}", ""
-        self.needs, self.env, self.umask, self.timeout = set(), {}, rng.choice([0o022, 0o022, 0o077]), 60
-        self.loose, self.then, self.stdin, self.codes, self.steps, self.protocols = set(), [], None, set(), [], []
-        source = buildable(some_tree(rng, root))
-        self.source, self.dest = source, buildable(related_tree(rng, source, root)) if rng.random() < 0.75 else []
-        for prefix, lines in (("src/", self.source), ("dst/", self.dest)):
-            for text in lines:
-                entry = trees.Line(text)
-                entry.name = prefix.encode() + entry.name
-                if entry.kind == "hard":
-                    entry.target = prefix.encode() + entry.target
-                self.steps.append(("make", entry))
+        self.name, self.number, self.about = f"seed {seed} case {number}", number, ""
+        self.needs, self.env, self.umask, self.timeout = set(), {}, rng.choice([0o022, 0o022, 0o022, 0o077, 0o002]), 60
+        self.loose, self.then, self.stdin, self.codes, self.protocols = set(), [], None, set(), []
+        draw = dice.Trees(rng, root)
+        source = dice.buildable(draw.fresh())
+        dest = dice.buildable(draw.related(source)) if rng.random() < 0.75 else []
+        command = dice.Command(rng, draw, source)
+        self.lines = [("src/", x) for x in source] + [("dst/", x) for x in dest] + command.beside
+        self.words = command.words
+        self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:
             self.needs.add("user")
-            self.steps = [s for s in self.steps if s[1].kind != "device"]
-            for _, entry in self.steps:
-                entry.owner = None
-        words = []
-        for chance, choices in OPTIONS:
-            if rng.random() < chance:
-                words += [w.replace("-f-_", "-f- ") for w in rng.choice(choices).split()]
-        words += [rng.choice(["-i", "-i", "-i", "-ii"]), rng.choice(["SRC/", "SRC/", "SRC/", "SRC"]), "DST/"]
-        for _ in range(2 if rng.random() < 0.3 else 1):
-            self.steps.append(("run", {"words": [w.encode() for w in words], "prints": None, "exit": None}))
-        self.words = words
+        if any(w.startswith("-S") for w in self.words):
+            self.loose.add("holes")
+        if any(w.startswith(("-v", "--info", "-H")) for w in self.words):
+            self.loose.add("order")  # who overtakes whom shows: links wait for their leader, messages have several writers
         pairs = [(OURS, OURS), (OURS, NEW), (NEW, OURS)] + ([(OURS, OLD), (OLD, OURS)] if programs.has(OLD) else [])
         kind = rng.choice(["local", "push", "push", "pull", "pull"])
         client, server = rng.choice(pairs)
-        protocol = rng.choice([None, None, None, None, 30, 31, 29, 28, 27]) if OLD not in (client, server) else None
+        protocol = rng.choice([None] * 5 + [32, 31, 30, 29, 28, 27])
+        if OLD in (client, server) and protocol == 32:
+            protocol = None
         self.way = Way("local", OURS) if kind == "local" else Way(kind, client, server, protocol)
+        self.settle()
+
+    def settle(self):
+        """Makes the steps from lines and words; called again after either was pruned."""
+        self.steps = []
+        for prefix, text in self.lines:
+            entry = trees.Line(text)
+            entry.name = prefix.encode() + entry.name
+            if entry.kind == "hard":
+                entry.target = prefix.encode() + entry.target
+            if "user" in self.needs:
+                if entry.kind == "device":
+                    continue
+                entry.owner = None
+                entry.xattrs = {k: v for k, v in entry.xattrs.items() if k.startswith("user.")}
+            self.steps.append(("make", entry))
+        words = [trees.unquote('"' + w.replace('"', '\\"') + '"') for w in self.words]
+        for _ in range(2 if self.twice else 1):
+            self.steps.append(("run", {"words": words, "prints": None, "exit": None}))
+
+    def text(self):
+        """As a file for tests/cases."""
+        out = ["about   TODO"] + [f"needs   {x}" for x in sorted(self.needs)] + ([f"umask   {self.umask:03o}"] if self.umask != 0o022 else [])
+        out += [f"loose   {x}" for x in sorted(self.loose)]
+        for prefix, line in self.lines:
+            kind, rest = line.split(" ", 1)
+            if prefix in ("src/", "dst/"):
+                out.append(f"{prefix[:3]}     {line}")
+            else:
+                words = trees.tokens(rest)
+                words[0] = f'"{prefix}{words[0][1:-1]}"'
+                if kind == "hard":
+                    words[2] = f'"{prefix}{words[2][1:-1]}"'
+                out.append(f"in      {kind} {' '.join(words)}")
+        out += ["run     " + " ".join(f"'{w}'" if set(w) & set(" *!'\"~[$;&|<>()#") else w for w in self.words)] * (2 if self.twice else 1)
+        return "\n".join(out)
+
+
+class Judge:
+    def __init__(self, runner):
+        self.runner, self.varying = runner, 0
+
+    def wrong(self, case):
+        """Sentences; empty if any of rsync's own results is what ours is."""
+        got = self.runner.perform(case, case.way)
+        first = None
+        for attempt in range(REPETITIONS):
+            expected = self.runner.perform(case, case.way.oracle())
+            found = self.runner.compare(case, case.way, expected, got)
+            if not found:
+                self.varying += attempt > 0
+                return []
+            first = first or found
+        return first
+
+    def prune(self, case):
+        """Takes away lines and words as long as something of the same sort stays wrong."""
+        sort = lambda sentences: {s.split(" ")[0] if s.split(" ")[0] in ("exit", "stdout", "stderr", "run") else s.split(":")[-1].split(" is ")[0] for s in sentences if s[:1] != " "}
+        wanted = sort(self.wrong(case))
+
+        def still():
+            try:
+                case.settle()
+                return bool(sort(self.wrong(case)) & wanted)
+            except Exception:
+                return False
+
+        if case.twice:
+            case.twice = False
+            if not still():
+                case.twice = True
+        shrunk = True
+        while shrunk:
+            shrunk = False
+            for size in (8, 4, 2, 1):
+                at = 0
+                while at < len(case.lines):
+                    kept = case.lines
+                    case.lines = kept[:at] + kept[at + size:]
+                    if still():
+                        shrunk = True
+                    else:
+                        case.lines = kept
+                        at += size
+            for at in reversed(range(len(case.words))):
+                if case.words[at].startswith(("DST", "SRC")):
+                    continue
+                kept = case.words
+                case.words = kept[:at] + kept[at + 1:]
+                if still():
+                    shrunk = True
+                else:
+                    case.words = kept
+        case.settle()
+        return case.text()
 
 
 def main():
@@ -152,8 +155,10 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--only", type=int, action="append", help="just these cases of the seed")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--prune", action="store_true", help="print the smallest form of each failing case")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
@@ -168,31 +173,33 @@ def main():
             print(f"differential: {note}", file=sys.stderr)
         if not programs.has(OURS) or not programs.has(NEW):
             return 2
-        runner = run_cases.Runner(programs, scratch.path, options.keep)
+        judge = Judge(run_cases.Runner(programs, scratch.path, options.keep))
 
         def attempt(number):
             case = Drawn(options.seed, number, programs, running.is_root())
+            command = " ".join(case.words)
             try:
-                return case, runner.judge(case, case.way)
+                wrong = judge.wrong(case)
+                if wrong and options.prune:
+                    wrong += ["pruned:"] + ["    " + line for line in judge.prune(case).split("\n")]
             except Exception as e:
-                return case, [f"the test itself broke: {e!r}"]
-            finally:
-                with runner.lock:
-                    runner.oracles.clear()
+                wrong = [f"the test itself broke: {e!r}"]
+            return case, command, wrong
 
         passed = failed = 0
+        numbers = options.only or range(options.first, options.first + options.cases)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            for case, wrong in pool.map(attempt, range(options.first, options.first + options.cases)):
+            for case, command, wrong in pool.map(attempt, numbers):
                 passed += not wrong
                 failed += bool(wrong)
                 if wrong:
-                    print(f"FAIL  {case.name}  {case.way}{' as nobody' if case.needs else ''}:  {' '.join(case.words)}")
+                    print(f"FAIL  {case.name}  {case.way}{' as nobody' if case.needs else ''}:  {command}")
                     for line in wrong:
                         print(f"      {line}")
-                    print(f"      again: tests/differential.py --keep --seed {options.seed} --first {case.name.split()[-1]} --cases 1", flush=True)
+                    print(f"      again: tests/differential.py --keep --seed {options.seed} --only {case.number}", flush=True)
                 elif options.verbose:
-                    print(f"ok    {case.name}  {case.way}:  {' '.join(case.words)}")
-        print(f"differential: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s)")
+                    print(f"ok    {case.name}  {case.way}:  {command}", flush=True)
+        print(f"differential: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s; rsync's own result varied in {judge.varying})")
         return 1 if failed else 0
     finally:
         if not options.keep:

@@ -206,6 +206,14 @@ class Runner:
         """Sentences on what is wrong; empty when nothing is."""
         expected = self.oracle(case, way.oracle())
         got = self.perform(case, way)
+        wrong = self.compare(case, way, expected, got)
+        wrong += self.check_statements(case, got, "")
+        if not wrong:
+            wrong += self.check_statements(case, expected, "rsync itself: ")
+        return wrong
+
+    def compare(self, case, way, expected, got):
+        """Sentences on how one result differs from another, in everything a case does not call loose."""
         wrong = []
         for i, (want, have) in enumerate(zip(expected.runs, got.runs)):
             name = f"run {i + 1}: " if len(expected.runs) > 1 else ""
@@ -221,9 +229,6 @@ class Runner:
             if "log" in expected.tree[path] and "log" in got.tree[path]:
                 wrong += compare_text(trees.show(path), expected.tree[path]["log"], got.tree[path]["log"], exact=way.kind != "pull")
         wrong += trees.differences(expected.tree, got.tree)
-        wrong += self.check_statements(case, got, "")
-        if not wrong:
-            wrong += self.check_statements(case, expected, "rsync itself: ")
         if wrong and self.keep:
             wrong.append(f"kept: {got.work} (rsync's: {expected.work})")
         return wrong

@@ -171,6 +171,7 @@ VARIES = [
     (re.compile(rb"^(sent )\S+( bytes  received )\S+( bytes  total size )", re.M), rb"\1N\2N\3"),
     (re.compile(rb"/\S+/bin/[\w.]+/(?:ocsync|rsync)\b"), b"PROGRAM"),
     (re.compile(rb"(\(\d+ args\) \()\d+ bytes\)"), rb"\1N bytes)"),
+    (re.compile(rb"(connection unexpectedly closed \()\d+( bytes received so far\))"), rb"\1N\2"),
     (re.compile(rb"^(total size is \S+  speedup is )" + NUMBER, re.M), rb"\1N"),
     (re.compile(rb"^(Total bytes (?:sent|received): |File list size: )" + NUMBER, re.M), rb"\1N"),
     (re.compile(rb"^(File list (?:generation|transfer) time: )[\d.]+", re.M), rb"\1N"),
