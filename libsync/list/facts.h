@@ -12,7 +12,7 @@ inline ItemFacts facts_of(const Entry& entry, std::string_view path, std::string
   facts.name = path;
   facts.full_path = full_path;
   facts.link_target = entry.target();
-  facts.xname = item.xname;
+  if (!(item.flags & proto::kTransfer)) facts.xname = item.xname;  // the name of a similar file is nobody's business
   facts.mode = entry.mode;
   facts.size = entry.size;
   facts.mtime = entry.time();

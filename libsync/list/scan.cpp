@@ -104,7 +104,7 @@ Result<FilterScope> Scanner::scope_of(uint32_t root, const std::string& path) {
 
 void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bool is_dir) {
   if (error == ENOENT) {
-    terms_.reporter.state().io_error |= 2;
+    note_error(kIoErrorVanished);
     terms_.reporter.warning_line(fmt::format("{} has vanished: {}", is_dir ? "directory" : "file", shown(root, path)));
     return;
   }
@@ -572,7 +572,7 @@ void Scanner::finish(Segment& segment) {
   segment.seal(terms_.order(), converted);
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
   segment.first_position = total_;
-  segment.io_error = terms_.reporter.state().io_error;
+  segment.io_error = io_error_;
   total_ += segment.count();
   if (!terms_.agreed.incremental) return;
   // Positions survive sealing: entries stay where they were added.

@@ -15,6 +15,7 @@
 #include "libsync/list/segment.h"
 #include "libsync/meta/modes.h"
 #include "libsync/receiver/destination.h"
+#include "libsync/report/exit_code.h"
 #include "libsync/session/terms.h"
 
 namespace ocsync::sync {
@@ -91,7 +92,11 @@ class Scanner {
   Result<io::FileInfo> look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
                             bool follow_dirs, bool follow_all);
   bool is_unsafe(std::string_view path, std::string_view target) const;
-  void general_error() { terms_.reporter.state().io_error |= 1; }
+  void note_error(int bit) {
+    io_error_ |= bit;
+    terms_.reporter.state().io_error |= bit;
+  }
+  void general_error() { note_error(kIoErrorGeneral); }
 
   const Terms& terms_;
   const FilterRules& filters_;
@@ -117,6 +122,7 @@ class Scanner {
     size_t operator()(const LinkKey& key) const { return key.ino * 0x9E3779B97F4A7C15ull ^ key.dev; }
   };
   std::unordered_map<LinkKey, int64_t, LinkHash> links_;
+  int io_error_ = 0;  // the walk's own: a file that could not be opened later hides no deletions
   int32_t next_ndx_ = 0;
   int64_t total_ = 0;
   uint64_t file_system_ = 0;

@@ -177,12 +177,13 @@ void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms&
     (void)io::write_acl(to.xattrs(), io::AclKind::kDefault, *acl);
 }
 
-unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo now, const Terms& terms,
-                          Role role, std::string_view shown, const ApplyChoice& choice) {
+unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo& found,
+                          const Terms& terms, Role role, std::string_view shown, const ApplyChoice& choice) {
   const Options& options = terms.options;
   const Speaker say{terms, role, shown};
   unsigned updated = 0;
   uint32_t new_mode = mode;
+  io::FileInfo now = found;
   if (options.fake_super) {
     // The caller may have seen either side of it.
     const auto real = object.info();
@@ -202,7 +203,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       return updated;
     }
     if (now.mode & (S_ISUID | S_ISGID)) {
-      if (const auto again = object.info()) now.mode = again->mode;
+      if (const auto again = object.info()) now = found = *again;
     }
   }
   if (change_uid) updated |= kUpdatedOwner;

@@ -30,8 +30,9 @@ struct ApplyChoice {
 
 // Makes the object at `now` look like `entry` with `mode` (which may differ from entry.mode without -p), as far as the
 // options ask. Failures are reported under `shown` (a quoted full name) with rsync's texts and count as 23.
-// Returns what was changed.
-unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo now, const Terms& terms,
+// Returns what was changed. Where a change of owner may have taken set-id bits away, `now` is looked up again: from then on
+// it is what differences are told against.
+unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo& now, const Terms& terms,
                           Role role, std::string_view shown, const ApplyChoice& choice);
 
 // Gives `to` the ACLs and extended attributes of `from`, as far as the options keep such things. `mode` is that of

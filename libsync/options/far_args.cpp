@@ -84,12 +84,6 @@ constexpr Letters kLetters[] = {
      }},
 };
 
-const char* basis_option(BasisDirKind kind) {
-  return kind == BasisDirKind::kCompare ? "--compare-dest"
-         : kind == BasisDirKind::kCopy  ? "--copy-dest"
-                                        : "--link-dest";
-}
-
 const char* delete_option(const Options& options) {
   switch (options.delete_mode) {
     case DeleteMode::kBefore:

@@ -17,6 +17,9 @@ namespace ocsync::sync {
 
 enum class DeleteMode : uint8_t { kNone, kBefore, kDuring, kDelay, kAfter };
 enum class BasisDirKind : uint8_t { kNone, kCompare, kCopy, kLink };
+constexpr const char* basis_option(BasisDirKind kind) {
+  return kind == BasisDirKind::kCompare ? "--compare-dest" : kind == BasisDirKind::kCopy ? "--copy-dest" : "--link-dest";
+}
 enum class StderrMode : uint8_t { kErrors, kAll, kClient };
 enum class AppendMode : uint8_t { kNone, kAppend, kVerify };
 

@@ -121,12 +121,6 @@ bool is_chmod(std::string_view text) {
   }
 }
 
-const char* basis_option(BasisDirKind kind) {
-  return kind == BasisDirKind::kCompare ? "--compare-dest"
-         : kind == BasisDirKind::kCopy  ? "--copy-dest"
-                                        : "--link-dest";
-}
-
 Status add_basis(Draft& draft, BasisDirKind kind, std::string_view dir) {
   if (draft.basis_kind != BasisDirKind::kNone && draft.basis_kind != kind)
     return refuse(fmt::format("ERROR: the {} option conflicts with the {} option", basis_option(kind),

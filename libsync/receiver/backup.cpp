@@ -19,6 +19,21 @@ std::string Backups::name_of(const std::string& path) const {
   return (terms_.options.backup_dir.empty() ? path : join_path(terms_.options.backup_dir, path)) + terms_.options.backup_suffix;
 }
 
+// What is kept gets its attributes as far as the options carry them; permissions always, for it must not be readable to more
+// people than it was.
+void Backups::give_attributes(const Object& from, const io::FileInfo& info, const Object& to, std::string_view shown) const {
+  const Options& o = terms_.options;
+  const bool owner = terms_.may_chown && o.owner;
+  const auto now = to.info();
+  if (now && ((owner && now->uid != info.uid) || (o.group && now->gid != info.gid)))
+    (void)to.set_owner(owner ? info.uid : UINT32_MAX, o.group ? info.gid : UINT32_MAX);
+  copy_meta(from, to, info.mode, terms_, Role::kReceiver, shown);
+  uint32_t mode = info.permissions();
+  if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
+  (void)to.set_mode(mode);
+  if (o.times && !info.is_dir()) (void)to.set_times(info.atime, info.mtime);
+}
+
 // The directory `relative` below --backup-dir, made component by component in held directories.
 Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::string& relative) {
   if (last_ && last_path_ == relative) return last_;
@@ -50,15 +65,13 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
     auto next = here->child(leaf);
     if (!next && (next.error().sys == ENOENT || next.error().sys == ENOTDIR || next.error().sys == ELOOP)) {
       if (next.error().sys != ENOENT) (void)here->unlink(leaf);
-      uint32_t mode = 0777;
-      // A backup directory looks like the one it keeps things of.
-      if (const auto like = destination_.dir(relative.substr(0, end)))
-        if (const auto info = (*like)->self()) mode = info->permissions() | 0700;
-      TRY(here->make_dir(leaf, mode));
+      TRY(here->make_dir(leaf, 0777));
       next = here->child(leaf);
+      // A backup directory looks like the one it keeps things of.
       if (next)
         if (const auto like = destination_.dir(relative.substr(0, end)))
-          copy_meta(Object::itself(**like), Object::itself(*next), S_IFDIR | mode, terms_, Role::kReceiver, destination_.shown(relative.substr(0, end)));
+          if (const auto info = (*like)->self())
+            give_attributes(Object::itself(**like), *info, Object::itself(*next), destination_.shown(relative.substr(0, end)));
     }
     if (!next) return fail(next.error());
     here = std::make_shared<const io::Dir>(std::move(*next));
@@ -116,10 +129,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     const io::File from = TRY(dir.open_read(leaf));
     io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, info->permissions() & 0700));
     TRY(io::copy_content(from, temp.file(), info->size, {}, terms_.stop));
-    (void)temp.file().set_owner(info->uid, info->gid);
-    copy_meta(Object::opened(from), Object::opened(temp.file()), info->mode, terms_, Role::kReceiver, destination_.shown(path));
-    (void)temp.file().set_mode(info->permissions());
-    (void)temp.file().set_times(info->atime, info->mtime);
+    give_attributes(Object::opened(from), *info, Object::opened(temp.file()), destination_.shown(path));
     TRY(temp.commit(*place.dir, to));
     if (!keep_target) TRY(dir.unlink(leaf));
     moved = {};
@@ -131,9 +141,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     (void)place.dir->unlink(to);
     moved = place.dir->make_node(to, info->mode, info->rdev);
     if (moved) {
-      (void)place.dir->set_owner(to, info->uid, info->gid);
-      (void)place.dir->set_mode(to, info->permissions());
-      (void)place.dir->set_times(to, info->atime, info->mtime);
+      give_attributes(Object::named(dir, leaf), *info, Object::named(*place.dir, to), destination_.shown(path));
       if (!keep_target) TRY(dir.unlink(leaf));
     }
   }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "libsync/meta/object.h"
 #include "libsync/receiver/destination.h"
 #include "libsync/session/terms.h"
 
@@ -25,6 +26,8 @@ class Backups {
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
   // The backup's path as messages show it.
   std::string name_of(const std::string& path) const;
+  // Gives a copy what the options carry of the attributes of `from`, whose info is `info`.
+  void give_attributes(const Object& from, const io::FileInfo& info, const Object& to, std::string_view shown) const;
   // Is this name itself a backup (suffix in place)?
   bool is_backup_name(std::string_view leaf) const;
 

@@ -52,9 +52,7 @@ std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
 
 BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
   BasisDirs out;
-  const char* option = terms.options.basis_kind == BasisDirKind::kCompare ? "--compare-dest"
-                       : terms.options.basis_kind == BasisDirKind::kCopy  ? "--copy-dest"
-                                                                          : "--link-dest";
+  const char* option = basis_option(terms.options.basis_kind);
   for (std::string path : terms.options.basis_dirs) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     if (path[0] != '/') {
@@ -130,7 +128,7 @@ uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
   const size_t longer = std::max(a.size(), b.size()), shorter = std::min(a.size(), b.size());
   if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return UINT32_MAX;
   std::vector<uint32_t> row(b.size() + 1);
-  for (size_t j = 0; j < b.size(); ++j) row[j + 1] = row[j] + kUnit + static_cast<unsigned char>(b[j]);
+  for (size_t j = 0; j < b.size(); ++j) row[j + 1] = row[j] + kUnit;
   for (const char c : a) {
     const uint32_t x = static_cast<unsigned char>(c);
     uint32_t diagonal = row[0];

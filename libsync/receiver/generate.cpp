@@ -200,7 +200,7 @@ Status Generator::keep(Spot& spot) {
   const Options& o = terms_.options;
   const uint32_t meta = meta_flags(spot, spot.here, nullptr, false);
   std::optional<io::FileInfo> compared = spot.here;
-  const bool updated = o.dry_run ? (meta & proto::kReportAcl) != 0 || !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, spot.here, false);
+  const bool updated = o.dry_run ? (meta & proto::kReportAcl) != 0 || !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, compared, false);
   say_uptodate(spot, updated);
   // Setting an ACL has set permissions as well; they are reported only if they still differed then.
   if ((meta & proto::kReportAcl) && !o.dry_run && !o.fake_super) compared->mode = (compared->mode & ~0777u) | (spot.mode & 0777);

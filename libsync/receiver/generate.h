@@ -56,7 +56,7 @@ class Generator {
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
   bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what);
-  bool apply(Spot& spot, const std::optional<io::FileInfo>& now, bool created);
+  bool apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
   bool copy_basis(Spot& spot, const BasisDirs::Match& match);

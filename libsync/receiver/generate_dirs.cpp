@@ -95,8 +95,9 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
       terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
     if (!spot.here) return {};
   } else {
-    apply(spot, spot.here, !spot.here || created_before);
-    if (names_itself() && !compared) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
+    std::optional<io::FileInfo> now = spot.here;
+    const bool updated = apply(spot, now, !spot.here || created_before);
+    if (names_itself() && updated) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
     // Files must be able to arrive; the mode is restored when its content is settled.
     if (!terms_.may_chown && (spot.mode & S_IRWXU) != S_IRWXU) {
       const uint32_t open_mode = (spot.mode | S_IRWXU) & 07777;

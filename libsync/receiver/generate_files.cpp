@@ -43,6 +43,7 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from) return false;
+  const Object origin = Object::named(*match.dir, *from);
   const bool linked_entry = spot.entry->has(kLinked);
   if (match.level == 3 && kind != BasisDirKind::kCopy) {
     if (existed) {
@@ -63,9 +64,9 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
       if (kind == BasisDirKind::kLink) {
         if (linked_entry) TRY(finish_group(spot, match.index));
         if (terms_.itemizes() && terms_.reporter.shows_unchanged())
-          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, ""));
+          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "", meta_flags(spot, match.info, &origin, false)));
       } else {
-        TRY(report(spot, match.info, 0));
+        TRY(report(spot, match.info, 0, {}, meta_flags(spot, match.info, &origin, false)));
       }
       say_uptodate(spot);
       TRY(success(spot));
@@ -74,7 +75,6 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   }
   if (match.level >= 2) {
     if (!copy_basis(spot, match)) return false;
-    const Object origin = Object::named(*match.dir, *from);
     TRY(report(spot, match.info, proto::kLocalChange, {}, meta_flags(spot, match.info, &origin, false)));
     if (match.level == 3) say_uptodate(spot);
     if (linked_entry) TRY(finish_group(spot));
@@ -160,6 +160,18 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   request.redo = attempt == Attempt::kRedo;
   request.whole = terms_.whole_file || !basis;
+  if (!request.whole && !o.dry_run && !terms_.may_chown) {
+    // Only root may read everything. What cannot be read is no basis, and the file counts as one that is new here.
+    const auto leaf = io::Leaf::check(basis.leaf);
+    if (const auto old = leaf ? basis.dir->open_read(*leaf) : Result<io::File>(fail(leaf.error())); !old) {
+      terms_.reporter.error(Role::kGenerator, fmt::format("failed to open {}, continuing", destination_.shown(basis.path)), old.error().sys);
+      basis = {};
+      request.item.xname.clear();
+      request.whole = true;
+      spot.here.reset();
+      compared.reset();
+    }
+  }
   if (basis && o.inplace && o.backup && basis.type == proto::kBasisTarget && !o.dry_run && !request.redo) {
     // Before content is written over, the old version is copied away; it is also what the sums describe.
     const auto place = backups_.place_for(spot.path);
@@ -170,10 +182,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
       (void)place->dir->unlink(*to);
       if (const auto copy = place->dir->create(*to, 0600)) {
         if (io::copy_content(*old, *copy, spot.here->size, {}, terms_.stop)) {
-          (void)copy->set_owner(spot.here->uid, spot.here->gid);
-          copy_meta(Object::opened(*old), Object::opened(*copy), spot.here->mode, terms_, Role::kGenerator, destination_.shown(spot.path));
-          (void)copy->set_mode(spot.here->permissions());
-          (void)copy->set_times(spot.here->atime, spot.here->mtime);
+          backups_.give_attributes(Object::opened(*old), *spot.here, Object::opened(*copy), destination_.shown(spot.path));
           kept = true;
         }
       }

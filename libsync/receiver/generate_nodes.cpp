@@ -10,7 +10,8 @@ namespace ocsync::sync {
 // For what was just created: extended attributes count as they were before, ACLs as they are afterwards.
 Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared) {
   const uint32_t before = meta_flags(spot, compared, nullptr, false);
-  apply(spot, std::nullopt, true);
+  std::optional<io::FileInfo> made;
+  apply(spot, made, true);
   uint32_t meta = before & proto::kReportXattr;
   if (before & proto::kReportAcl) meta |= meta_flags(spot, compared, nullptr, false) & proto::kReportAcl;
   return report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta);
@@ -65,19 +66,21 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
   if (spot.here || basis_.empty()) return false;
   const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
   if (match.level < 2) return false;
+  const std::string name(leaf_of_path(spot.path));
+  const auto from = io::Leaf::check(name);
+  if (!from) return false;
   const BasisDirKind kind = terms_.options.basis_kind;
   if (match.level == 3) {
     bool linked = kind == BasisDirKind::kLink;
     if (linked && !terms_.options.dry_run) {
-      const std::string name(leaf_of_path(spot.path));
-      const auto from = io::Leaf::check(name);
-      linked = from && spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf);
+      linked = spot.dir && match.dir->hard_link(*from, *spot.dir, *spot.leaf);
       if (linked) touched(spot.dir_path);
     }
     // Whatever happens now (a file system may refuse such links), this is all that is said about it.
     if (terms_.itemizes() && terms_.reporter.shows_unchanged()) {
       const uint32_t change = kind == BasisDirKind::kCompare ? 0u : linked ? uint32_t{proto::kLocalChange | proto::kXnameFollows} : uint32_t{proto::kLocalChange};
-      (void)report(spot, match.info, change | proto::kMatched, "");
+      const Object origin = Object::named(*match.dir, *from);
+      (void)report(spot, match.info, change | proto::kMatched, "", meta_flags(spot, match.info, &origin, false));
     }
     say_uptodate(spot);
     done = linked || kind == BasisDirKind::kCompare;

@@ -36,19 +36,19 @@ Status Generator::success(Spot& spot) {
   return transfers_.success(spot.ndx, *spot.entry);
 }
 
-bool Generator::apply(Spot& spot, const std::optional<io::FileInfo>& now, bool created) {
+// `now` is what lies there, if the caller knows; afterwards it is what the item is to be told against.
+bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created) {
   if (terms_.options.dry_run) return true;
   const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
-  std::optional<io::FileInfo> info = now;
-  if (!info) {
+  if (!now) {
     const auto fresh = object.info();
     if (!fresh) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(spot.path)), fresh.error().sys);
       return false;
     }
-    info = *fresh;
+    now = *fresh;
   }
-  const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *info, terms_, Role::kGenerator,
+  const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *now, terms_, Role::kGenerator,
                                             destination_.shown(spot.path), {.exact_times = terms_.options.checksum, .created = created, .xattrs = terms_.local});
   // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
   return (updated & ~unsigned{kUpdatedXattrs}) != 0;

@@ -129,7 +129,7 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
     if (info && second) {
       const auto copied = io::copy_content(temp.file(), second->file(), info->size, {}, terms_.stop);
       if (copied) {
-        if (const auto now = second->file().info())
+        if (auto now = second->file().info())
           apply_attributes(*request.entry, request.mode, Object::opened(second->file()), *now, terms_, role_,
                            destination_.shown(request.path), {.exact_times = true, .xattrs = values_known()});
         moved = second->commit(*request.dir, *leaf);
@@ -151,7 +151,7 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
 
 // Content that is not (yet) to be under its name goes to the partial directory, or with plain --partial under its name.
 bool Placer::keep_partial(Output& output, const Request& request, bool verified) {
-  const auto now = output.file().info();
+  auto now = output.file().info();
   if (!now) return false;
   if (verified) {
     apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
@@ -184,7 +184,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   }
   if (o.fsync) (void)output.file().sync();
   if (output.in_place && !output.partial_in_place) {
-    if (const auto now = output.file().info())
+    if (auto now = output.file().info())
       apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
                        {.times = verified, .exact_times = true, .xattrs = values_known()});
     return verified ? Placed::kInPlace : Placed::kFailed;
@@ -210,7 +210,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
       return Placed::kFailed;
     }
   }
-  const auto now = output.file().info();
+  auto now = output.file().info();
   if (!now) {
     terms_.reporter.error_transfer(role_, fmt::format("fstat {} failed", shown), now.error().sys);
     return Placed::kFailed;

@@ -74,20 +74,19 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     return fail(Fault::kProtocol, fmt::format("got transfer request in phase {} [receiver]", phase_));
   if (!entry.is_regular() || !entry.active())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
-  auto request = pending_.take(ndx);
-  if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
-  if (!request->redo) {
+  if (o.dry_run) {
+    // Nothing is written, so nothing was remembered either: that would be the whole list where all of it is new.
     count_created(entry, item);
     ++terms_.totals.transferred_files;
     terms_.totals.transferred_size += entry.size;
-  } else {
-    ++terms_.totals.transferred_files;
-    terms_.totals.transferred_size += entry.size;
-  }
-  if (o.dry_run) {
     show(entry, item, 0, {});
     return {};
   }
+  auto request = pending_.take(ndx);
+  if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
+  if (!request->redo) count_created(entry, item);
+  ++terms_.totals.transferred_files;
+  terms_.totals.transferred_size += entry.size;
 
   const uint64_t start = channel_.in.position();
   const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));

@@ -95,11 +95,11 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
         result = Outcome::kNotEmpty;
         continue;
       }
-      Manner below = manner;
-      below.making_room = false;
-      below.dir_is_empty = false;
-      below.recurse = true;
-      below.no_uid_write = !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
+      const bool locked = !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
+      if (locked && !terms_.options.dry_run) (void)inside->set_mode(*checked, (name.info.mode | S_IWUSR) & 07777);
+      const Manner below{.recurse = true, .dir_is_empty = true};
+      // A directory whose content had to stay is tried all the same: what is said and counted about it shows.
+      if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone) result = Outcome::kNotEmpty;
       if (remove(child, *inside, *checked, name.info.mode, below) != Outcome::kGone) result = Outcome::kNotEmpty;
     }
   }

@@ -113,10 +113,12 @@ Status Sender::read_all() {
     ask.item = TRY(proto::read_item(agreed, in));
     if (terms_.carries_xattrs(ask.item.flags)) ask.xattrs = TRY(proto::read_xattr_numbers(in));
     if ((ask.item.flags & proto::kTransfer) && !terms_.options.dry_run) {
+      const uint64_t start = in.position();
       ask.head = TRY(proto::read_sum_head(agreed, in));
       const bool again = append && !asked.insert(ndx).second;
       if (!ask.head.empty() && (!append || again))
         ask.index = std::make_unique<BlockIndex>(TRY(proto::read_block_sums(ask.head, in)));
+      ask.sums_bytes = in.position() - start;
     }
     // Whole files are quickly asked for; a request with sums took longer to read than a wake-up takes.
     if (ask.index) TRY(incoming_.push(std::move(ask)));
@@ -148,11 +150,12 @@ Result<Sender::Incoming> Sender::next() {
   }
 }
 
-void Sender::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest) {
+void Sender::show(const Entry& entry, const Ask& ask, uint64_t data_bytes, const Digest& digest) {
   const std::string path = entry.path();
   const std::string full = sources_->full_path(entry);
-  ItemFacts facts = facts_of(entry, path, full, item);
+  ItemFacts facts = facts_of(entry, path, full, ask.item);
   facts.data_bytes = data_bytes;
+  facts.sums_bytes = ask.sums_bytes;
   facts.we_send = true;
   facts.local_run = terms_.local;
   if (digest.size > 0) facts.digest = digest;
@@ -171,7 +174,7 @@ Status Sender::answer(Ask& ask) {
   }
   Entry& entry = gap ? segment->parent->entry : segment->by_ndx(ask.ndx);
   if (!(ask.item.flags & proto::kTransfer)) {
-    show(entry, ask.item, 0, {});
+    show(entry, ask, 0, {});
     TRY(channel_.indexes_out->write(ask.ndx, channel_.out));
     TRY(proto::write_item(ask.item, terms_.agreed, channel_.out));
     TRY(send_values(ask, entry));
@@ -214,7 +217,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
     return proto::write_item(ask.item, terms_.agreed, out);
   };
   if (o.dry_run) {
-    show(entry, ask.item, 0, {});
+    show(entry, ask, 0, {});
     return echo();
   }
   const auto refuse = [&]() -> Status {
@@ -255,7 +258,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   TRY(send_values(ask, entry));
   TRY(proto::write_sum_head(ask.head, out));
   const bool before = terms_.reporter.item_before_transfer();
-  if (before) show(entry, ask.item, 0, {});
+  if (before) show(entry, ask, 0, {});
 
   Progress::File line;
   const Segment* segment = window_.find(ask.ndx);
@@ -279,7 +282,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   terms_.totals.matches += static_cast<int64_t>(totals.matches);
   terms_.totals.hash_hits += static_cast<int64_t>(totals.hash_hits);
   terms_.totals.false_alarms += static_cast<int64_t>(totals.false_alarms);
-  if (!before) show(entry, ask.item, out.position() - start, totals.file_sum);
+  if (!before) show(entry, ask, out.position() - start, totals.file_sum);
   if (totals.damaged) {
     terms_.reporter.state().io_error |= 1;
     terms_.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources_->shown(entry)),

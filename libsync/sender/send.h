@@ -41,6 +41,7 @@ class Sender {
     std::unique_ptr<BlockIndex> index;  // null: no usable sums
     proto::SumHead head;
     std::vector<int32_t> xattrs;        // item numbers whose values are asked for
+    uint64_t sums_bytes = 0;            // how long head and sums were on the wire
   };
   struct Done {
     uint64_t bytes_read;  // when the mark was read; the stream belongs to the other role
@@ -63,7 +64,7 @@ class Sender {
   Status keep_ahead(bool idle);
   Status send_one_list();
   Result<Incoming> next();
-  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
+  void show(const Entry& entry, const Ask& ask, uint64_t data_bytes, const Digest& digest);
   int64_t future() const;
 
   const Terms& terms_;

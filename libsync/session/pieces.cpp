@@ -44,6 +44,7 @@ proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_se
   wishes.xattrs = options.xattrs > 0;
   wishes.fuzzy = options.fuzzy > 0;
   wishes.basis_dirs = static_cast<int>(options.basis_dirs.size());
+  wishes.basis_option = basis_option(options.basis_kind);
   wishes.basis_with_inplace = !options.basis_dirs.empty() && options.inplace;
   wishes.prune_empty_dirs = options.prune_empty_dirs;
   wishes.crtimes = options.crtimes;
