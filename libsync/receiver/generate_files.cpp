@@ -147,6 +147,12 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
       request.item.xname = basis.leaf;
     }
   }
+  if (basis && !spot.here && basis.type != proto::kBasisPartialDir && attempt == Attempt::kFirst && (terms_.append || terms_.append_verify) &&
+      basis.bytes >= static_cast<uint64_t>(entry.size)) {
+    // Nothing could be appended to it; rsync's users know that the file is then left out.
+    if (entry.has(kLinked)) skipped_member(spot);
+    return {};
+  }
   if (!spot.here && !basis && entry.has(kLinked) && !entry.has(kLinkLast) && !must_lead) {
     // Another member may be here already, or be a better one to ask for.
     links_.wait(links_.group_of(entry), {spot.ndx, spot.segment, &entry});
@@ -219,6 +225,12 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
   request.mode = spot.mode;
+  if (!o.perms && basis && basis.type != proto::kBasisTarget) {
+    // Without -p new content takes the mode of what it is built on, wherever that lies.
+    const auto leaf = io::Leaf::check(basis.leaf);
+    if (const auto old = leaf ? basis.dir->info(*leaf) : Result<io::FileInfo>(fail(leaf.error())))
+      request.mode = dest_mode(entry.mode, old->mode, {.executability = o.executability}, default_perms_);
+  }
   request.here = spot.here;
   fuzzy_.used(spot.leaf_text);
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;

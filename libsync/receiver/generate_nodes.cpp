@@ -65,7 +65,7 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
   done = false;
   if (spot.here || basis_.empty()) return false;
   const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
-  if (match.level < 2) return false;
+  if (match.level < 1) return false;
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from) return false;
