@@ -1,7 +1,7 @@
 # What scripts/compare_upstream and scripts/trace_upstream measure: the rows, their trees, and how outcomes are checked.
 #
 # A row prepares its destination (not timed), says which command does the work, and names the trees that must be equal
-# afterwards. Rows of the wire run through a pipe: a remote "shell" that only drops the host's name.
+# afterwards. Rows of the wire run through a pipe (a remote "shell" that only drops the host's name) or with a daemon.
 import filecmp
 import os
 import random
@@ -133,6 +133,14 @@ class Trees:
 
 
 @dataclass
+class Pair:
+    label: str
+    client: str
+    server: str | None            # None: a local run
+    pull: bool = False
+
+
+@dataclass
 class Row:
     name: str                     # short, for --only
     about: str
@@ -142,7 +150,6 @@ class Row:
     keep: bool = False            # the run leaves the destination as it found it: prepared once
     whole_dir: bool = True        # copy the tree's content; otherwise its one file
     checks: bool = True           # source and destination are equal afterwards
-    wire: bool = False
     unit: str = "small"           # "small": syscalls are also shown per name
 
 
@@ -161,24 +168,17 @@ LOCAL = [
     Row("scattered", "delta of scattered edits, --no-W", "scattered", ["-a", "--no-W"], start="delta", unit=""),
 ]
 WIRE = [
-    Row("one", "one small file", "one", ["-a"], whole_dir=False, wire=True, unit=""),
-    Row("first", "first copy, many small files", "small", ["-a"], wire=True),
-    Row("noop", "no-op over them", "small", ["-a"], start="same", keep=True, wire=True),
-    Row("update", "update of 5 %, --delete", "small", ["-a", "--delete"], start="older", wire=True),
-    Row("big", "first copy of one big file", "big", ["-a"], wire=True, unit=""),
-    Row("scattered", "delta, scattered edits", "scattered", ["-a"], start="delta", wire=True, unit=""),
-    Row("inplace", "the same, --inplace", "scattered", ["-a", "--inplace"], start="delta", wire=True, unit=""),
-    Row("unrelated", "delta, unrelated content", "unrelated", ["-a"], start="delta", wire=True, unit=""),
-    Row("zeros", "delta, zeros in both", "zeros", ["-a", "-I"], start="plainzeros", wire=True, unit=""),
-    Row("zstd", "first copy of one big file, zstd", "scattered", ["-az", "--zc=zstd"], wire=True, unit=""),
+    Row("one", "one small file", "one", ["-a"], whole_dir=False, unit=""),
+    Row("first", "first copy, many small files", "small", ["-a"]),
+    Row("noop", "no-op over them", "small", ["-a"], start="same", keep=True),
+    Row("update", "update of 5 %, --delete", "small", ["-a", "--delete"], start="older"),
+    Row("big", "first copy of one big file", "big", ["-a"], unit=""),
+    Row("scattered", "delta, scattered edits", "scattered", ["-a"], start="delta", unit=""),
+    Row("inplace", "the same, --inplace", "scattered", ["-a", "--inplace"], start="delta", unit=""),
+    Row("unrelated", "delta, unrelated content", "unrelated", ["-a"], start="delta", unit=""),
+    Row("zeros", "delta, zeros in both", "zeros", ["-a", "-I"], start="plainzeros", unit=""),
+    Row("zstd", "first copy of one big file, zstd", "scattered", ["-az", "--zc=zstd"], unit=""),
 ]
-
-
-def remote_shell(root):
-    path = Path(root) / "pipe-shell"
-    path.write_text('#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do\n  case $1 in -l|-p) shift;; esac\n  shift\ndone\nshift\nexec sh -c "$*"\n')
-    path.chmod(0o755)
-    return path
 
 
 def prepare(row, trees, target):
@@ -196,17 +196,20 @@ def prepare(row, trees, target):
             os.utime(p, (9e8, 9e8))
 
 
-def command(row, trees, target, client, server, pull, shell):
-    """The argument vector; `server` None: a local run."""
+def command(row, trees, target, pair, shell, port=None):
+    """The argument vector of one run. With `port` the far end is a daemon whose module "all" is the root of all trees."""
     source = str(trees.path(row.source)) + ("/" if row.whole_dir else "/file")
     where = str(target) + "/"
     options = [o if "@" not in o else o.split("@")[0] + str(trees.path(o.split("@")[1])) for o in row.options]
-    if server is None:
-        return [client, *options, source, where]
-    far = ["-e", str(shell), f"--rsync-path={server}"]
-    if pull:
-        return [client, *options, *far, f"far:{source}", where]
-    return [client, *options, *far, source, f"far:{where}"]
+    if pair.server is None:
+        return [pair.client, *options, source, where]
+    if port is not None:
+        far, far_options = f"rsync://127.0.0.1:{port}/all", []
+        source, where = (far + source if pair.pull else source), (where if pair.pull else far + where)
+    else:
+        far_options = ["-e", str(shell), f"--rsync-path={pair.server}"]
+        source, where = ("far:" + source if pair.pull else source), (where if pair.pull else "far:" + where)
+    return [pair.client, *options, *far_options, source, where]
 
 
 def differences(a, b, contents, out, at=""):
