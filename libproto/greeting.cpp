@@ -420,7 +420,7 @@ Status check_version_gates(const HandshakeWishes& wishes, const Agreement& agree
     return fail(Fault::kProtocol, what + " requires protocol " + version + " or higher (negotiated " +
                                       std::to_string(agreed.version) + ").");
   };
-  if (!agreed.acls_and_xattrs) {
+  if (!agreed.acls_and_xattrs && !wishes.same_program) {
     if (wishes.acls) return needs("--acls", "30");
     if (wishes.xattrs) return needs("--xattrs", "30");
   }

@@ -64,6 +64,7 @@ std::string_view compression_name(Compression compression);
 
 // Everything the handshake depends on, as both ends know it from their own options.
 struct HandshakeWishes {
+  bool same_program = false;  // both ends run in one process: nothing is beyond the other's understanding
   int max_version = kNewestVersion;  // --protocol lowers it
   std::optional<int> far_version;    // a daemon greeting has told it already: no version integers travel
   bool incremental = false;          // this side would: recursing, and nothing needs the whole list first

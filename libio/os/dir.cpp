@@ -8,13 +8,13 @@
 #include <atomic>
 #include <memory>
 
+#include "libio/os/components.h"
 #include "libio/os/sys.h"
+#include "libio/os/trusted_walk.h"
 
 namespace ocsync::io {
 namespace {
 
-// As many as the kernel and rsync allow.
-constexpr int kMaxLinkHops = 40;
 // Where most directories fit into one call; larger ones gain nothing measurable beyond it.
 constexpr size_t kListBytes = size_t{128} * 1024;
 
@@ -36,31 +36,6 @@ Result<Fd> open_dir(Open&& open) {
 Result<Fd> open_dir_at(int dir, const char* name, int extra_flags) {
   return open_dir([&](int flags) { return sys::open_at(dir, name, flags | extra_flags); });
 }
-
-// Hands out the components of a path one by one; a followed link's target is put in front of what is left.
-class Components {
- public:
-  explicit Components(std::string path) : rest_(std::move(path)) {}
-  bool next(std::string& component) {
-    at_ = rest_.find_first_not_of('/', at_);
-    if (at_ == rest_.npos) return false;
-    const size_t end = std::min(rest_.find('/', at_), rest_.size());
-    component.assign(rest_, at_, end - at_);
-    at_ = end;
-    return true;
-  }
-  // Nothing but the component handed out last: not even a slash behind it.
-  bool at_last() const { return at_ >= rest_.size(); }
-  bool absolute() const { return !rest_.empty() && rest_.front() == '/'; }
-  void follow(const std::string& target) {
-    rest_ = target + rest_.substr(std::min(at_, rest_.size()));
-    at_ = 0;
-  }
-
- private:
-  std::string rest_;
-  size_t at_ = 0;
-};
 
 // The same answer as openat2(RESOLVE_BENEATH), for kernels without it and for paths too long for one call. Only the
 // identities of the directories passed are kept, so that depth costs no descriptors; ".." must lead to the one we came
@@ -125,96 +100,6 @@ Result<Fd> open_beneath(int dir, const std::string& relative, bool follow_links)
   }
 }
 
-// Walks a path that the operator chose: a link is followed only if root or we own it. Every object is opened before it
-// is judged, so what is judged is what is used.
-class TrustedWalk {
- public:
-  TrustedWalk(const std::string& path, bool any_owner) : path_(path), any_owner_(any_owner), shown_(path) {}
-
-  // To the end of the path, which must be a directory.
-  Result<Fd> directory() {
-    TRY(begin());
-    while (path_.next(name_)) TRY(descend());
-    return open_dir_at(at_.get(), ".", 0);
-  }
-
-  // To the directory of the last component, which is left in `leaf` ("." if the path ends in a slash, "." or "..").
-  Result<Fd> parent(std::string& leaf) {
-    TRY(begin());
-    while (path_.next(name_)) {
-      if (path_.at_last() && name_ != "." && name_ != "..") {
-        leaf = name_;
-        return std::move(at_);
-      }
-      TRY(descend());
-    }
-    leaf = ".";
-    return std::move(at_);
-  }
-
-  // Opens what the path names with these flags.
-  Result<Fd> file(int flags, uint32_t mode) {
-    TRY(begin());
-    while (path_.next(name_)) {
-      if (!path_.at_last()) {
-        TRY(descend());
-        continue;
-      }
-      Result<Fd> opened = sys::open_at(at_.get(), name_.c_str(), flags | O_NOFOLLOW, mode);
-      if (opened || opened.error().sys != ELOOP) return opened;
-      const Result<bool> magic = follow();
-      if (!magic) return fail(magic.error());
-      if (*magic) return sys::open_at(at_.get(), name_.c_str(), flags, mode);
-    }
-    return sys::open_at(at_.get(), ".", flags, mode);
-  }
-
- private:
-  Status begin() {
-    at_ = TRY(sys::open_at(AT_FDCWD, path_.absolute() ? "/" : ".", kPassThrough));
-    return {};
-  }
-
-  Status descend() {
-    Result<Fd> next = sys::open_at(at_.get(), name_.c_str(), kPassThrough | O_NOFOLLOW);
-    if (!next && next.error().sys == ENOTDIR) {
-      const bool magic = TRY(follow());
-      if (!magic) return {};
-      next = sys::open_at(at_.get(), name_.c_str(), kPassThrough);
-    }
-    at_ = TRY(std::move(next));
-    return {};
-  }
-
-  // Puts the target of the link name_ in front of what is left. True instead if it is one of the links below
-  // /proc/PID/fd, which are our own descriptors and lead to them better than their text does (a pipe has no path).
-  Result<bool> follow() {
-    const Fd link = TRY(sys::open_at(at_.get(), name_.c_str(), O_PATH | O_NOFOLLOW));
-    const FileInfo info = TRY(sys::stat_fd(link.get()));
-    if (!info.is_symlink()) return fail(Error(ENOTDIR));
-    if (!any_owner_ && info.uid != 0 && info.uid != ::geteuid())
-      return fail(Fault::kSystem,
-                  "refusing to follow the symlink \"" + name_ + "\" in \"" + shown_ + "\": it belongs to user " +
-                      std::to_string(info.uid),
-                  ELOOP);
-    if (++hops_ > kMaxLinkHops) return fail(Error(ELOOP));
-    const std::string target = TRY(sys::read_link(link.get(), ""));
-    if (name_.find_first_not_of("0123456789") == name_.npos && on_proc(at_.get())) return true;
-    path_.follow(target);
-    if (target.starts_with('/')) at_ = TRY(sys::open_at(AT_FDCWD, "/", kPassThrough));
-    return false;
-  }
-
-  static bool on_proc(int fd) { return sys::file_system_kind(fd) == sys::kProcFileSystem; }
-
-  Components path_;
-  bool any_owner_;
-  const std::string& shown_;
-  Fd at_;
-  std::string name_;
-  int hops_ = 0;
-};
-
 Status check_path(const std::string& path) {
   if (path.empty()) return fail(Error(ENOENT));
   if (path.find('\0') != path.npos) return fail(Error(EINVAL));
@@ -223,17 +108,18 @@ Status check_path(const std::string& path) {
 
 }  // namespace
 
-Result<Dir> Dir::open_trusted(const std::string& path, bool insecure_links) {
+Result<Dir> Dir::open_trusted(const std::string& path, const Trust& trust) {
   TRY(check_path(path));
+  if (trust.confines()) return Dir(TRY(TrustedWalk(path, trust).directory()));
   // Most paths hold no link at all, and then one call will do.
   Result<Fd> direct = open_dir([&](int flags) {
-    return insecure_links ? sys::open_at(AT_FDCWD, path.c_str(), flags)
+    return trust.any_owner ? sys::open_at(AT_FDCWD, path.c_str(), flags)
                           : sys::open_resolved(AT_FDCWD, path.c_str(), flags, RESOLVE_NO_SYMLINKS);
   });
   if (direct) return Dir(*std::move(direct));
   switch (direct.error().sys) {
     case ELOOP:
-      if (insecure_links) return fail(direct.error());
+      if (trust.any_owner) return fail(direct.error());
       break;
     case ENAMETOOLONG:
     case ENOSYS:
@@ -242,18 +128,23 @@ Result<Dir> Dir::open_trusted(const std::string& path, bool insecure_links) {
     default:
       return fail(direct.error());
   }
-  return Dir(TRY(TrustedWalk(path, insecure_links).directory()));
+  return Dir(TRY(TrustedWalk(path, trust).directory()));
 }
 
-Result<Dir::Place> Dir::trusted_parent(const std::string& path, bool insecure_links) {
+Result<Dir> Dir::trusted_below(const std::string& relative, const Trust& trust) const {
+  TRY(check_path(relative));
+  return Dir(TRY(TrustedWalk(relative, trust, fd()).directory()), ceiling_);
+}
+
+Result<Dir::Place> Dir::trusted_parent(const std::string& path, const Trust& trust) {
   TRY(check_path(path));
   Place place;
-  const Fd parent = TRY(TrustedWalk(path, insecure_links).parent(place.leaf));
+  const Fd parent = TRY(TrustedWalk(path, trust).parent(place.leaf));
   place.dir = Dir(TRY(open_dir_at(parent.get(), ".", 0)));
   return place;
 }
 
-Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t mode, bool insecure_links) {
+Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t mode, const Trust& trust) {
   TRY(check_path(path));
   int flags = O_NOCTTY;
   switch (use) {
@@ -270,7 +161,7 @@ Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t m
       flags |= O_RDWR | O_CREAT;
       break;
   }
-  return File(TRY(TrustedWalk(path, insecure_links).file(flags, mode)));
+  return File(TRY(TrustedWalk(path, trust).file(flags, mode)));
 }
 
 Result<Dir> Dir::current() { return Dir(TRY(open_dir_at(AT_FDCWD, ".", 0))); }
@@ -287,26 +178,7 @@ Result<Dir> Dir::beneath_nofollow(const std::string& relative) const {
   return Dir(TRY(open_beneath(fd(), relative, false)), ceiling_);
 }
 
-bool Dir::is_within(int ceiling) const {
-  const Result<FileInfo> top = sys::stat_fd(ceiling);
-  if (!top) return false;
-  // Upwards by "..", which no symlink can divert: the ceiling comes, or the root of everything.
-  constexpr int kMostLevels = 4096;
-  Fd here;
-  int at = fd();
-  Result<FileInfo> info = sys::stat_fd(at);
-  for (int i = 0; i < kMostLevels && info; ++i) {
-    if (info->dev == top->dev && info->ino == top->ino) return true;
-    Result<Fd> up = sys::open_at(at, "..", O_PATH | O_DIRECTORY);
-    if (!up) return false;
-    const Result<FileInfo> above = sys::stat_fd(up->get());
-    if (!above || (above->dev == info->dev && above->ino == info->ino)) return false;
-    info = above;
-    here = *std::move(up);
-    at = here.get();
-  }
-  return false;
-}
+bool Dir::is_within(int ceiling) const { return lies_within(fd(), ceiling); }
 
 Result<Dir::Place> Dir::confined_place(Leaf name) const {
   Dir at(TRY(sys::duplicate(fd())), ceiling_);
@@ -430,6 +302,9 @@ Result<File> Dir::open_update(Leaf name) const {
 }
 Result<File> Dir::create(Leaf name, uint32_t mode) const {
   return File(TRY(sys::open_at(fd(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | kCareful, mode)));
+}
+Result<File> Dir::open_or_create(Leaf name, uint32_t mode) const {
+  return File(TRY(sys::open_at(fd(), name.c_str(), O_WRONLY | O_CREAT | kCareful, mode)));
 }
 Result<File> Dir::open_path(Leaf name) const {
   return File(TRY(sys::open_at(fd(), name.c_str(), O_PATH | O_NOFOLLOW)));

@@ -22,6 +22,7 @@
 #include "libio/os/file.h"
 #include "libio/os/file_info.h"
 #include "libio/os/leaf.h"
+#include "libio/os/trusted_walk.h"
 
 namespace ocsync::io {
 
@@ -41,18 +42,20 @@ class Dir {
  public:
   Dir() = default;
   // For paths the operator typed. Never for bytes that came from the far side. A symlink on the way is followed only
-  // if root or the effective user owns it, unless insecure_links; a refusal names the component and its owner.
-  static Result<Dir> open_trusted(const std::string& path, bool insecure_links = false);
+  // if root or the effective user owns it, or whoever if `trust` says so; a refusal names the component and its owner.
+  static Result<Dir> open_trusted(const std::string& path, const Trust& trust = {});
   static Result<Dir> current();
+  // The same for a path that starts in this directory (--partial-dir is taken anew in each).
+  Result<Dir> trusted_below(const std::string& relative, const Trust& trust = {}) const;
   // The directory of the last component of an operator's path, by the same rule, and that component (which may not
   // exist, and is "." when the path ends in a slash, "." or "..").
   struct Place;
-  static Result<Place> trusted_parent(const std::string& path, bool insecure_links = false);
+  static Result<Place> trusted_parent(const std::string& path, const Trust& trust = {});
   // A file the operator named (password file, filter file, log, batch), by the same rule. All but kRead create it with
   // `mode`; kReplace empties it, kAppend writes at its end, kUpdate also reads.
   enum class Use : uint8_t { kRead, kReplace, kAppend, kUpdate };
   static Result<File> open_trusted_file(const std::string& path, Use use, uint32_t mode = 0600,
-                                        bool insecure_links = false);
+                                        const Trust& trust = {});
 
   Result<Dir> child(Leaf name) const;            // fails on a symlink (ENOTDIR or ELOOP)
   Result<Dir> child_following(Leaf name) const;  // follows a symlink; only for -k/-L sources, which say so
@@ -76,6 +79,7 @@ class Dir {
   Result<File> open_write(Leaf name) const;             // existing, not a symlink, not truncated
   Result<File> open_update(Leaf name) const;            // the same, also readable
   Result<File> create(Leaf name, uint32_t mode) const;  // must not exist; readable and writable
+  Result<File> open_or_create(Leaf name, uint32_t mode) const;  // for writing; not truncated, not a symlink
   Result<File> open_path(Leaf name) const;              // O_PATH|O_NOFOLLOW: attributes only
   Status make_dir(Leaf name, uint32_t mode) const;
   Status make_symlink(const std::string& target, Leaf name) const;

@@ -43,6 +43,7 @@ struct MapFile::Impl {
   Buffer buffer;
   uint64_t begin = 0;  // of the window in the file
   size_t filled = 0;
+  uint64_t position = 0;  // the file's own position, as far as we moved it
   size_t next_read = strategy::kRandomWindow;  // random access: grows while the requests turn out to be in order
 
   std::unique_ptr<GuardedWindow> mapped;  // instead of the buffer
@@ -112,10 +113,23 @@ struct MapFile::Impl {
     begin = offset;
     filled = kept;
     if (kept >= window) return {};
-    const Result<size_t> got = file.read_full_at({buffer.bytes.get() + kept, window - kept}, offset + kept);
+    const Result<size_t> got = fill({buffer.bytes.get() + kept, window - kept}, offset + kept);
     if (!got) return fail(Fault::kSystem, "", got.error().sys);
     filled += *got;
     return {};
+  }
+
+  // Reading in order leaves it to the file where we are: that serves what cannot seek as well.
+  Result<size_t> fill(MutableBytes into, uint64_t offset) {
+    if (access == Access::kRandom || offset != position) return file.read_full_at(into, offset);
+    size_t done = 0;
+    while (done < into.size()) {
+      const size_t got = TRY(sys::read(file.fd(), into.subspan(done)));
+      if (got == 0) break;
+      done += got;
+      position += got;
+    }
+    return done;
   }
 };
 

@@ -99,8 +99,10 @@ Result<std::string> RuleLoader::read(const std::string& name) const {
   std::string path = name;
   if (!path.starts_with('/') && !where.dir.empty()) path = where.root + "/" + path;
   if (facts_.world.module_path.empty()) {
-    if (!facts_.world.read) return fail(Fault::kUnsupported, "no rule files here");
-    return facts_.world.read(path);
+    const bool by_operator = where.dir.empty() && !facts_.server;
+    const ReadRuleFile& read = by_operator || !facts_.world.read_confined ? facts_.world.read : facts_.world.read_confined;
+    if (!read) return fail(Fault::kUnsupported, "no rule files here");
+    return read(path);
   }
   // Absolute and clean, it cannot climb out.
   const std::string inside = collapsed_path("/" + path);

@@ -105,8 +105,9 @@ Result<std::string> read_rule_file(const io::File& file) {
   return read_all(file.fd());
 }
 
-ReadRuleFile standard_rule_reader(const Options& options) {
+ReadRuleFile standard_rule_reader(const Options& options, bool confined) {
   Options where;
+  if (confined) where.confine_root = options.confine_root;
   where.server = options.server;
   where.insecure_links = options.insecure_links;
   where.module_root = options.module_root;
@@ -121,6 +122,7 @@ ReadRuleFile standard_rule_reader(const Options& options) {
 RuleWorld RuleWorld::of_process(const Options& options) {
   RuleWorld world;
   world.read = standard_rule_reader(options);
+  if (!options.confine_root.empty()) world.read_confined = standard_rule_reader(options, true);
   world.variable = [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value ? std::optional<std::string>(value) : std::nullopt;

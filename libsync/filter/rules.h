@@ -25,12 +25,14 @@ enum class Verdict : uint8_t { kNoMatch, kInclude, kExclude };
 // Reads a rule file named by the user; "-" is standard input. The argument is the path as typed; relative paths are the
 // process's.
 using ReadRuleFile = std::function<Result<std::string>(const std::string& path)>;
-// The usual one: follows symlinks of root and of the effective user only.
-ReadRuleFile standard_rule_reader(const Options& options);
+// The usual one: follows symlinks of root and of the effective user only. `confined`: stays inside --confine-root, too.
+ReadRuleFile standard_rule_reader(const Options& options, bool confined = false);
 
 // What rules take from outside their own text.
 struct RuleWorld {
   ReadRuleFile read;
+  // With --confine-root: for files named by rules that travelled or that directories give. Else empty.
+  ReadRuleFile read_confined;
   std::function<std::optional<std::string>(const char* name)> variable;  // HOME, CVSIGNORE
   // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
   // thread that walks a scope.

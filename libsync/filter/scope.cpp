@@ -45,6 +45,10 @@ std::optional<std::string> read_in(const io::Dir& dir, const std::string& name, 
                                    const RuleWorld& world) {
   const auto leaf = io::Leaf::check(name);
   if (!leaf) return std::nullopt;
+  if (world.read_confined) {
+    auto content = world.read_confined(full_name);
+    return content ? std::optional<std::string>(std::move(*content)) : std::nullopt;
+  }
   const auto file = dir.open_read(*leaf);
   if (file) {
     auto content = read_rule_file(*file);

@@ -19,18 +19,26 @@ std::string from_here(const std::string& path, const Options& options) {
   return rest.empty() ? "." : rest;
 }
 
+io::Trust trust_of(const Options& options) { return {options.insecure_links, options.confine_root}; }
+
 }  // namespace
 
 Result<io::Dir> open_named_dir(const std::string& path, const Options& options) {
-  if (!confined(options)) return io::Dir::open_trusted(path, options.insecure_links);
+  if (!confined(options)) return io::Dir::open_trusted(path, trust_of(options));
   io::Dir dir = TRY(io::Dir::open_trusted(from_here(path, options)));
   if (!dir.is_within(options.module_fd)) return fail(Error(EXDEV));
   dir.confine_to(options.module_fd);
   return dir;
 }
 
+Result<io::Dir> open_named_below(const io::Dir& from, const std::string& relative, const Options& options) {
+  io::Dir dir = TRY(from.trusted_below(relative, trust_of(options)));
+  if (confined(options) && !dir.is_within(options.module_fd)) return fail(Error(EXDEV));
+  return dir;
+}
+
 Result<io::Dir::Place> named_parent(const std::string& path, const Options& options) {
-  if (!confined(options)) return io::Dir::trusted_parent(path, options.insecure_links);
+  if (!confined(options)) return io::Dir::trusted_parent(path, trust_of(options));
   io::Dir::Place place = TRY(io::Dir::trusted_parent(from_here(path, options)));
   if (!place.dir.is_within(options.module_fd)) return fail(Error(EXDEV));
   place.dir.confine_to(options.module_fd);
@@ -38,10 +46,6 @@ Result<io::Dir::Place> named_parent(const std::string& path, const Options& opti
 }
 
 Status make_named_dir(const std::string& path, uint32_t mode, const Options& options) {
-  if (!confined(options)) {
-    if (::mkdir(path.c_str(), mode) != 0) return fail_errno();
-    return {};
-  }
   std::string bare = path;
   while (bare.size() > 1 && bare.back() == '/') bare.pop_back();
   const io::Dir::Place place = TRY(named_parent(bare, options));
@@ -67,7 +71,7 @@ Result<io::FileInfo> named_info(const std::string& path, const Options& options)
 }
 
 Result<io::File> open_named_file(const std::string& path, const Options& options) {
-  if (!confined(options)) return io::Dir::open_trusted_file(path, io::Dir::Use::kRead, 0600, options.insecure_links);
+  if (!confined(options)) return io::Dir::open_trusted_file(path, io::Dir::Use::kRead, 0600, trust_of(options));
   const io::Dir::Place place = TRY(named_parent(path, options));
   return place.dir.open_read(TRY(io::Leaf::check(place.leaf)));
 }

@@ -1,5 +1,6 @@
 // Directories and files that somebody named: the operator on a command line, or a daemon's client. The first may lead
-// anywhere by links that can be trusted; the second stays inside the module whatever lies there.
+// anywhere by links that can be trusted (--insecure-links: by any), or anywhere below --confine-root; the second stays
+// inside the module whatever lies there.
 #pragma once
 
 #include <string>
@@ -10,6 +11,8 @@
 namespace ocsync::sync {
 
 Result<io::Dir> open_named_dir(const std::string& path, const Options& options);
+// The same for a path that starts in `from`, a directory of the destination (--partial-dir).
+Result<io::Dir> open_named_below(const io::Dir& from, const std::string& relative, const Options& options);
 // The directory of the last component, and that component ("." if there is none to speak of).
 Result<io::Dir::Place> named_parent(const std::string& path, const Options& options);
 // mkdir() of the last component; EEXIST if there is something.

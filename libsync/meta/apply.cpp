@@ -210,9 +210,10 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (change_gid) updated |= kUpdatedGroup;
 
   if (options.fake_super) {
+    // An owner that was not sent is root, whoever the file really belongs to: so rsync has it.
     FakeStat wanted{.mode = new_mode & (S_IFMT | 07777),
-                    .uid = options.owner ? entry.uid : now.uid,
-                    .gid = options.group && !entry.has(kGroupUnsettable) ? entry.gid : now.gid};
+                    .uid = options.owner ? entry.uid : 0,
+                    .gid = !options.group ? 0 : entry.has(kGroupUnsettable) ? now.gid : entry.gid};
     if (entry.is_device() && entry.extras) {
       wanted.rdev_major = entry.extras->rdev_major;
       wanted.rdev_minor = entry.extras->rdev_minor;

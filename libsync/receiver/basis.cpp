@@ -16,7 +16,8 @@ std::optional<std::string> DiskProbe::link_target() {
   // A real symlink has to become one that is kept in a file.
   auto target = terms_.options.fake_super ? read_fake_link(dir_, leaf_) : dir_.read_link(leaf_);
   if (!target) return std::nullopt;
-  if (terms_.options.munge_links) {
+  // The option is for one side; of a local run that is the sending one.
+  if (terms_.options.munge_links && !terms_.local) {
     constexpr std::string_view kPrefix = "/rsyncd-munged/";
     if (target->starts_with(kPrefix)) target->erase(0, kPrefix.size());
   }
@@ -50,7 +51,7 @@ std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
   return bytes ? *bytes : 0;
 }
 
-BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
+BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination, bool again) {
   BasisDirs out;
   const char* option = basis_option(terms.options.basis_kind);
   for (std::string path : terms.options.basis_dirs) {
@@ -64,8 +65,11 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
     }
     auto dir = open_named_dir(path, terms.options);
     if (!dir) {
-      terms.reporter.warning_line(dir.error().sys == ENOTDIR ? fmt::format("{} arg is not a dir: {}", option, path)
-                                                             : fmt::format("{} arg does not exist: {}", option, path));
+      if (dir.error().sys == ELOOP && !terms.options.confine_root.empty() && !again)
+        terms.reporter.error_transfer(Role::kGenerator, fmt::format("open \"{}\"", path), dir.error().sys);
+      else if (!again)
+        terms.reporter.warning_line(dir.error().sys == ENOTDIR ? fmt::format("{} arg is not a dir: {}", option, path)
+                                                               : fmt::format("{} arg does not exist: {}", option, path));
       out.caches_.push_back(nullptr);
     } else {
       out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), true));

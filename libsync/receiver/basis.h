@@ -16,8 +16,9 @@ namespace ocsync::sync {
 // One thread's own.
 class BasisDirs {
  public:
-  // Relative directories are taken from the destination. Missing ones are warned about and never match.
-  static BasisDirs open(const Terms& terms, const Destination& destination);
+  // Relative directories are taken from the destination. Missing ones are warned about (once for each run: not if
+  // `again`) and never match.
+  static BasisDirs open(const Terms& terms, const Destination& destination, bool again = false);
   bool empty() const { return caches_.empty(); }
   int count() const { return static_cast<int>(caches_.size()); }
 

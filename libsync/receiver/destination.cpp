@@ -96,7 +96,8 @@ Result<int> make_path(const std::string& path, bool drop_last, bool only_count, 
 }  // namespace
 
 Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) {
-  const Options& options = terms.options;
+  Options options = terms.options;
+  options.confine_root.clear();  // that is about what options name
   Destination out;
   out.follow_inside_ = true;
   std::string path = wanted.path.empty() ? "." : wanted.path;
@@ -144,6 +145,9 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     if (there) return fail(Fault::kUsage, "ERROR: destination path is not a directory");
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     const Status made = options.dry_run ? Status() : make_named_dir(path, 0777, options);
+    // Nothing is made behind a symlink that could not be followed afterwards.
+    if (!made && made.error().sys == ELOOP)
+      return fail(Fault::kSelect, fmt::format("change_dir#2 \"{}\" failed", absolute_path(path)), made.error().sys);
     if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
     if (announces) terms.reporter.info_line(fmt::format("created directory {}", path));
     out.created_ = true;

@@ -148,7 +148,10 @@ Status LocalTransfers::copy(Request& request) {
 
 Status LocalTransfers::phase_done() {
   if (workers_) TRY(workers_->wait_idle());
-  if (++phases_ == 2) placer_.place_delayed();
+  if (++phases_ == 2)
+    placer_.place_delayed([this](const Request& request) {
+      if (terms_.options.remove_source_files || terms_.options.remove_sent_files) sources_.remove(*request.entry);
+    });
   return events_.push(Event{.what = Event::What::kPhase});
 }
 

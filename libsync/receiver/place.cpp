@@ -25,7 +25,9 @@ std::optional<Placer::Partial> Placer::partial_place(const std::string& path, bo
   }
   std::string relative = join_path(dir_of_path(path), setting);
   while (relative.size() > 1 && relative.back() == '/') relative.pop_back();
-  auto dir = destination_.dir(relative);
+  const auto base = destination_.dir(dir_of_path(path));
+  if (!base) return std::nullopt;
+  auto dir = open_named_below(**base, setting, terms_.options);
   if (!dir && make) {
     const auto parent = destination_.dir(dir_of_path(relative));
     const std::string name(leaf_of_path(relative));
@@ -34,10 +36,10 @@ std::optional<Placer::Partial> Placer::partial_place(const std::string& path, bo
     // A file of that name in the way of the directory gives way to it.
     if (const auto there = (*parent)->info(*leaf); there && !there->is_dir()) (void)(*parent)->unlink(*leaf);
     if (const Status made = (*parent)->make_dir(*leaf, 0700); !made && made.error().sys != EEXIST) return std::nullopt;
-    dir = destination_.dir(relative);
+    dir = open_named_below(**base, setting, terms_.options);
   }
   if (!dir) return std::nullopt;
-  out.dir = *dir;
+  out.dir = std::make_shared<const io::Dir>(std::move(*dir));
   out.path = join_path(relative, out.leaf);
   return out;
 }
@@ -53,6 +55,19 @@ void Placer::drop_partial_dir(const std::string& path) {
   if (parent && leaf && (*parent)->remove_dir(*leaf)) destination_.forget(relative);
 }
 
+// The partial file that content continues. In directories that everybody may write to, the kernel can refuse to open a
+// file of somebody else as one to be made (fs.protected_regular); then it is opened as one that exists, but by the
+// directory's name again: what was looked at before may have been replaced.
+Result<io::File> Placer::open_partial(Output& out, const Request& request) {
+  const io::Leaf leaf = TRY(io::Leaf::check(out.leaf));
+  auto file = out.dir->open_or_create(leaf, 0600);
+  if (file || file.error().sys != EACCES) return file;
+  const auto place = partial_place(request.path, false);
+  if (!place) return fail(Error(ELOOP));
+  out.dir = place->dir;
+  return out.dir->open_write(leaf);
+}
+
 std::optional<Output> Placer::open(const Request& request) {
   const Options& o = terms_.options;
   Output out;
@@ -64,7 +79,7 @@ std::optional<Output> Placer::open(const Request& request) {
     out.leaf = out.partial_in_place ? request.basis.leaf : request.leaf;
     const auto leaf = io::Leaf::check(out.leaf);
     if (!leaf) return std::nullopt;
-    auto file = out.dir->open_update(*leaf);
+    auto file = out.partial_in_place ? open_partial(out, request) : out.dir->open_update(*leaf);
     if (!file && file.error().sys == ENOENT) file = out.dir->create(*leaf, 0600);
     if (!file && file.error().sys == EACCES) {
       // Write permission is lent just long enough to open the file.
@@ -192,10 +207,10 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   if (o.delay_updates && !request.redo) {
     const auto place = partial_place(request.path, true);
     if (!place) {
-      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), true);
+      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), false);
       return Placed::kFailed;
     }
-    if (!output.in_place && !keep_partial(output, request, true)) return Placed::kFailed;
+    if (!keep_partial(output, request, true)) return Placed::kFailed;
     delayed_.push_back(Delayed{request});
     return Placed::kDelayed;
   }
@@ -239,7 +254,7 @@ void Placer::abandon(Output output, const Request& request, bool got_literal_dat
   keep_partial(output, request, false);
 }
 
-void Placer::place_delayed() {
+void Placer::place_delayed(const std::function<void(const Request& request)>& placed) {
   for (Delayed& item : delayed_) {
     const Request& request = item.request;
     const auto place = partial_place(request.path, false);
@@ -259,6 +274,7 @@ void Placer::place_delayed() {
       continue;
     }
     drop_partial_dir(request.path);
+    placed(request);
   }
   delayed_.clear();
 }

@@ -3,6 +3,7 @@
 // Used alike by the receiving role (content from tokens) and by local copies (content from a file). One thread's own.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,8 +44,8 @@ class Placer {
   void abandon(Output output, const Request& request, bool got_literal_data);
   // Set if the run must end: an old version could not be kept.
   const std::optional<Error>& fatal() const { return fatal_; }
-  // --delay-updates: everything arrived, all files take their names.
-  void place_delayed();
+  // --delay-updates: everything arrived, all files take their names; `placed` hears of each that did.
+  void place_delayed(const std::function<void(const Request& request)>& placed);
   // Where unfinished content of `path` is kept with --partial-dir; directories are made if `make`.
   struct Partial {
     std::shared_ptr<const io::Dir> dir;
@@ -58,6 +59,7 @@ class Placer {
  private:
   // Long attribute values come to the role that reads; a run on one machine knows them anyhow.
   bool values_known() const { return terms_.local || role_ == Role::kReceiver; }
+  Result<io::File> open_partial(Output& out, const Request& request);
   bool move_into_place(io::TempFile& temp, const Request& request);
   bool keep_partial(Output& output, const Request& request, bool verified);
 

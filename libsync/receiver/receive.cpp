@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "libsync/list/facts.h"
+#include "libsync/list/files_from.h"
+#include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
 #include "libsync/meta/read.h"
 #include "libsync/receiver/basis.h"
@@ -68,6 +70,43 @@ Result<int32_t> Receiver::next_index() {
   }
 }
 
+void Receiver::tell_success(int32_t ndx) {
+  if (terms_.options.remove_source_files || terms_.options.remove_sent_files) channel_.mux.post(proto::SuccessMessage{ndx});
+}
+
+void Receiver::place_delayed() {
+  placer_.place_delayed([this](const Request& request) { tell_success(request.ndx); });
+}
+
+// A sender repeats what it was told about the old content. One that names something else is taken at its word as far as
+// the protocol goes, but its name leads nowhere except below the directory that the operator gave.
+Result<Basis> Receiver::basis_named_by_sender(const Request& request, const proto::Item& item) {
+  Basis basis;
+  basis.type = item.basis;
+  const bool similar = item.basis > proto::kBasisFuzzy;
+  const int index = similar ? item.basis - proto::kBasisFuzzy - 1 : item.basis;
+  const auto dirs = static_cast<int>(terms_.options.basis_dirs.size());
+  if (item.basis >= proto::kBasisTarget && item.basis < proto::kBasisFuzzy) return basis;  // nothing but what we know
+  if (item.basis != proto::kBasisFuzzy && index >= dirs)
+    return fail(Fault::kProtocol, fmt::format("invalid basis_dir index: {}.", index));
+  std::string path(dir_of_path(request.path));
+  std::string name(leaf_of_path(request.path));
+  if (item.basis >= proto::kBasisFuzzy) {
+    const std::string named = sanitized_name(item.xname, false);
+    path = join_path(path, std::string(dir_of_path(named)));
+    name = leaf_of_path(named);
+  }
+  if (item.basis == proto::kBasisFuzzy) {
+    if (auto dir = destination_.dir(path)) basis.dir = *dir;
+  } else {
+    if (!basis_dirs_) basis_dirs_ = BasisDirs::open(terms_, destination_, true);
+    basis.dir = basis_dirs_->dir(index, path);
+  }
+  basis.leaf = name;
+  basis.path = join_path(path, name);
+  return basis;
+}
+
 Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item) {
   const Options& o = terms_.options;
   if (phase_ >= (terms_.agreed.third_phase ? 2 : 1) && phase_ >= proto::last_phase(terms_.agreed))
@@ -92,7 +131,13 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
   io::File basis_file;
   uint64_t basis_bytes = 0;
-  if (request->basis && (!head.empty() || terms_.append || terms_.append_verify)) {
+  const bool other_basis = (item.flags & proto::kBasisTypeFollows) != 0 &&
+                           (item.basis != request->item.basis || item.xname != request->item.xname);
+  if (other_basis) {
+    Basis named = TRY(basis_named_by_sender(*request, item));
+    if (named) request->basis = std::move(named);
+  }
+  if (request->basis && (other_basis || !head.empty() || terms_.append || terms_.append_verify)) {
     const auto leaf = io::Leaf::check(request->basis.leaf);
     if (leaf) {
       if (auto opened = request->basis.dir->open_read(*leaf)) {
@@ -153,8 +198,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (placer_.fatal()) return fail(*placer_.fatal());
   if (result->verified) {
     const bool good = placed != Placed::kFailed;
-    if (good && o.remove_source_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
-    else if (good && o.remove_sent_files && placed == Placed::kInPlace) channel_.mux.post(proto::SuccessMessage{ndx});
+    if (placed == Placed::kInPlace) tell_success(ndx);
     return events_.push_quietly(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
   }
   const char* fate = !kept && !in_place ? "discarded" : !o.partial_dir.empty() ? "put into partial-dir" : "retained";
@@ -163,7 +207,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     terms_.reporter.error_line(fmt::format("ERROR: {} failed verification -- update {}.", name, fate), true);
     return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   }
-  if (o.verbosity.shows(Info::kName) || o.itemize > 0)
+  if (o.verbosity.shows(Info::kName) || o.itemize > 0 || o.far_wants_item)
     terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} (will try again).", name, fate));
   return events_.push(Event{.what = Event::What::kRedo, .ndx = ndx});
 }
@@ -251,10 +295,11 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
       if (!window_.empty()) continue;
     }
     if (++phase_ > proto::last_phase(terms_.agreed)) break;
-    if (phase_ == 2 && terms_.options.delay_updates) placer_.place_delayed();
+    if (phase_ == 2 && terms_.options.delay_updates) place_delayed();
     TRY(events_.push(Event{.what = Event::What::kPhase}));
   }
-  if (terms_.options.delay_updates && !terms_.agreed.third_phase) placer_.place_delayed();
+  if (terms_.options.delay_updates && !terms_.agreed.third_phase) place_delayed();
+  terms_.reporter.heap(Role::kReceiver);
   if (!terms_.am_server) statistics_ = TRY(proto::read_statistics(terms_.agreed, channel_.in));
   TRY(events_.push(Event{.what = Event::What::kPhase}));
   if (terms_.agreed.closing_handshake) {

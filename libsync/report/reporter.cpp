@@ -406,6 +406,11 @@ void Reporter::totals(const Totals& totals, int version) {
   if (options_.verbosity.shows(Info::kStats, 1)) block(closing_text(totals, options_, impl_->ports.wall_seconds()));
 }
 
+void Reporter::heap(Role role, bool for_far_half) {
+  if (!options_.verbosity.shows(Info::kStats, 3)) return;
+  block(heap_text(role_name(role), options_.server || for_far_half, options_.daemon));
+}
+
 void Reporter::from_far_side(const proto::TextMessage& message) {
   const std::shared_ptr<const Impl::Conversion> by = impl_->conversion();
   const std::string text = by && by->from_far ? by->from_far(message.text) : message.text;

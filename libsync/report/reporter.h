@@ -110,6 +110,9 @@ class Reporter {
   void block(std::string_view text);
   // What a client prints at the end, as far as --stats and --info=stats ask for it.
   void totals(const Totals& totals, int version);
+  // --info=stats3: what each role's process has allocated, said by the role when it is through. `for_far_half`: by the
+  // half of a local run that would be a server. Our roles share a process, so their figures are alike.
+  void heap(Role role, bool for_far_half = false);
   // To the log only, if there is one.
   void log_line(std::string_view line);
   // A text message that came from the far side.

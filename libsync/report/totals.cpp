@@ -2,7 +2,9 @@
 #include "libsync/report/totals.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "libio/base/text.h"
 #include "libsync/report/item_text.h"
@@ -79,6 +81,27 @@ std::string stats_text(const Totals& totals, const Options& options, int version
   }
   line("Total bytes sent", format_number(totals.total_sent, amount));
   line("Total bytes received", format_number(totals.total_received, amount));
+  return out;
+}
+
+std::string heap_text(std::string_view role, bool server, bool daemon) {
+  const struct mallinfo2 heap = ::mallinfo2();
+  std::string out = fmt::format("\nrsync[{}] ({}{}{}) heap statistics:\n", ::getpid(), server ? "server " : "",
+                                daemon ? "daemon " : "", role);
+  const auto line = [&out](std::string_view label, size_t number, std::string_view meaning) {
+    fmt::format_to(std::back_inserter(out), "  {:<11}{:>10}   ({})\n", label, number, meaning);
+  };
+  line("arena:", heap.arena, "bytes from sbrk");
+  line("ordblks:", heap.ordblks, "chunks not in use");
+  line("smblks:", heap.smblks, "free fastbin blocks");
+  line("hblks:", heap.hblks, "chunks from mmap");
+  line("hblkhd:", heap.hblkhd, "bytes from mmap");
+  line("allmem:", heap.arena + heap.hblkhd, "bytes from sbrk + mmap");
+  line("usmblks:", heap.usmblks, "always 0");
+  line("fsmblks:", heap.fsmblks, "bytes in freed fastbin blocks");
+  line("uordblks:", heap.uordblks, "bytes used");
+  line("fordblks:", heap.fordblks, "bytes free");
+  line("keepcost:", heap.keepcost, "bytes in releasable chunk");
   return out;
 }
 

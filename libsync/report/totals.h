@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "libsync/options/options.h"
 
@@ -32,6 +33,8 @@ struct Totals {
 // The block that --stats prints (stats2), and the two closing lines (stats1), as lines joined by newlines.
 // `version` decides which rows exist (created: 29, deleted: 31).
 std::string stats_text(const Totals& totals, const Options& options, int version);
+// The block of --info=stats3 about this process's memory, in the C library's terms.
+std::string heap_text(std::string_view role, bool server, bool daemon);
 std::string closing_text(const Totals& totals, const Options& options, int64_t now_wall_s);
 
 }  // namespace ocsync::sync

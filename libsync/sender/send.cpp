@@ -365,6 +365,7 @@ Status Sender::answer_requests() {
     terms_.reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches={}  hash_hits={}  false_alarms={} data={}",
         terms_.totals.matches.load(), terms_.totals.hash_hits.load(), terms_.totals.false_alarms.load(), terms_.totals.literal_bytes.load()));
     TRY(proto::write_done(*channel_.indexes_out, channel_.out));
+    terms_.reporter.heap(Role::kSender);
     if (terms_.am_server) {
       TRY(channel_.out.drain());
       proto::Statistics stats;

@@ -71,6 +71,12 @@ int finish_far_side(FarProgram& program, Connection& connection) {
   return status ? *status : 21;
 }
 
+// The far side's own words name no host, and may have scrolled away.
+void tell_how_it_ended(std::string_view host, int code, Reporter& reporter) {
+  if (code > 0)
+    reporter.error_line(fmt::format("ocsync: host \"{}\", during the transfer: the far side ended with code {} ({})", host, code, exit_text(code)), false);
+}
+
 int abandon_far_side(FarProgram& program, Connection& connection, const Error& error, const Options& options,
                      const Operand& far, Reporter& reporter) {
   const bool stream_broke = error.fault == Fault::kStream || error.fault == Fault::kSocket || error.fault == Fault::kFarExit;
@@ -103,6 +109,8 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
       reporter.error_line(fmt::format("ocsync: host \"{}\", starting the far side: no program \"{}\" there (--rsync-path says where it is)", host, options.rsync_path), false);
     else
       reporter.error_line(fmt::format("ocsync: host \"{}\", connecting: the remote shell ended with code {} before the far side answered", host, *status), false);
+  } else if (error.fault == Fault::kFarExit && !nothing_said) {
+    tell_how_it_ended(host, error.code, reporter);
   } else if (error.fault == Fault::kProtocol && error.text.starts_with("protocol version mismatch")) {
     reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
   }
@@ -165,6 +173,7 @@ int FarSide::finish(Connection& connection) {
 
 int FarSide::abandon(Connection& connection, const Error& error) {
   if (program_) return abandon_far_side(*program_, connection, error, *options_, journey_->far, *reporter_);
+  if (error.fault == Fault::kFarExit) tell_how_it_ended(journey_->far.host, error.code, *reporter_);
   connection.farewell(error);
   socket_.close();
   return 0;

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "libproto/limits.h"
 #include "libsync/list/exchange.h"
 #include "libsync/list/files_from.h"
 #include "libsync/meta/book.h"
@@ -16,6 +17,7 @@
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/local_transfers.h"
 #include "libsync/report/progress.h"
+#include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/push.h"
@@ -67,9 +69,12 @@ Result<proto::Agreement> agree_with_ourselves(const Options& options) {
   Options receiving = options;
   receiving.server = true;
   receiving.capabilities = capability_text(options, true);
-  const proto::HandshakeWishes wishes = wishes_of(options, false, true);
+  proto::HandshakeWishes wishes = wishes_of(options, false, true);
+  wishes.same_program = true;
   uint32_t compat = 0x1fe;
   if (wants_incremental_recursion(options, true) && wants_incremental_recursion(receiving, false)) compat |= proto::kCompatIncRecurse;
+  // Nobody has ever spoken such a version: the other end would take it for noise.
+  if (options.protocol > proto::kHighestAnnounced) TRY(proto::settle_version(options.protocol, proto::kNewestVersion));
   const int version = std::min(options.protocol, proto::kNewestVersion);
   proto::Agreement agreed = proto::Agreement::from(version, version >= 30 ? compat : 0);
   agreed.seed = options.checksum_seed != 0 ? options.checksum_seed : wishes.fresh_seed;
@@ -169,7 +174,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 }
 
 // A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
-Status copy_by_delta(const Options& options, const Journey& journey, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file) {
+Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
   const io::Fd near(ends[0]), far(ends[1]);
@@ -191,6 +196,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, Reporter& r
   Connection other(far.get(), far.get(), receiving, stop);
   Reporter other_reporter(receiving);
   other.reporter = &other_reporter;
+  connection.to_ourselves = other.to_ourselves = true;
   Totals other_totals;
   Status far_status;
   std::thread far_side([&] {
@@ -200,7 +206,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, Reporter& r
     other_reporter.flush();
     ::shutdown(far.get(), SHUT_RDWR);
   });
-  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }};
+  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }};
   const Status status = push_over(parts);
   if (!status) connection.farewell(status.error());
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
@@ -216,7 +222,8 @@ Status copy_by_delta(const Options& options, const Journey& journey, Reporter& r
 
 }  // namespace
 
-int run_local(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+int run_local(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+              io::Stop& stop) {
   Ending ending(reporter, Role::kClient);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -226,6 +233,7 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
   Role blame = Role::kSender;  // whose trouble a failure is
   const auto run = [&]() -> Status {
     const proto::Agreement agreed = TRY(agree_with_ourselves(options));
+    TRY(become_copy_user(options, Role::kClient, reporter));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
     terms.progress = &progress;
     ItemStyle style = reporter.style();
@@ -235,12 +243,17 @@ int run_local(const Options& options, const Journey& journey, Reporter& reporter
     // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.
     if (!terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
       parts_say_matches = true;
-      return copy_by_delta(options, journey, reporter, totals, progress, stop, terms.whole_file);
+      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file);
     }
     say_algorithms(terms);
-    const FilterRules filters = TRY(client_rules(options, agreed, reporter, true));
-    const SourceNames sources = TRY(local_source_names(options, journey.sources));
-    return copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame);
+    FilterRules filters = std::move(files.rules);
+    filters.settle(options, agreed, true);
+    const SourceNames sources = TRY(local_source_names(options, journey.sources, files.names));
+    TRY(copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame));
+    reporter.heap(Role::kSender);
+    reporter.heap(Role::kReceiver, true);
+    reporter.heap(Role::kGenerator, true);
+    return {};
   };
 
   const Status status = run();

@@ -1,22 +1,18 @@
 #include "libsync/session/names.h"
 
-#include <fmt/format.h>
-
 #include "libsync/list/files_from.h"
-#include "libsync/session/pieces.h"
 
 namespace ocsync::sync {
 
-Result<SourceNames> local_source_names(const Options& options, const std::vector<std::string>& operands) {
+Result<SourceNames> local_source_names(const Options& options, const std::vector<std::string>& operands,
+                                       const std::string& list) {
   SourceNames out;
   if (options.files_from.empty()) {
     out.names = operands;
     return out;
   }
   out.base = operands.empty() ? std::string() : operands[0];
-  const auto text = read_operator_file(options.files_from, options);
-  if (!text) return fail(Fault::kUsage, fmt::format("rsync: failed to open files-from file {}", options.files_from), text.error().sys);
-  MemorySource source(as_bytes(*text));
+  MemorySource source(as_bytes(list));
   NameListReader reader(source, options.from0 ? NameListReader::Form::kNulls : NameListReader::Form::kLines);
   while (auto name = TRY(reader.next())) out.names.push_back(sanitized_name(*name, true));
   return out;

@@ -13,8 +13,9 @@ struct SourceNames {
   std::string base;                // relative names start here; empty: the working directory
   std::vector<std::string> names;
 };
-// For a list that is read on this machine (or no list at all).
-Result<SourceNames> local_source_names(const Options& options, const std::vector<std::string>& operands);
+// For a list on this machine, whose text is `list`; without --files-from the operands themselves.
+Result<SourceNames> local_source_names(const Options& options, const std::vector<std::string>& operands,
+                                       const std::string& list);
 // For a list that the far side forwards.
 Result<std::vector<std::string>> forwarded_names(Reader& in, const Options& options);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <system_error>
 
 #include "libio/base/clock.h"
 #include "libsync/list/named_dir.h"
@@ -74,16 +75,23 @@ void let_rules_explain(RuleWorld& world, Reporter& reporter) {
   world.explain = [&reporter](std::string_view line) { reporter.debug_line_if(Debug::kFilter, 1, line); };
 }
 
-Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local) {
+Result<OperatorFiles> read_operator_files(const Options& options, Reporter& reporter) {
+  OperatorFiles out;
   RuleWorld world = RuleWorld::of_process(options);
   world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
   let_rules_explain(world, reporter);
-  FilterRules rules = TRY(FilterRules::from_options(options, std::move(world)));
-  rules.settle(options, agreed, local);
-  return rules;
+  out.rules = TRY(FilterRules::from_options(options, std::move(world)));
+  if (!options.files_from.empty() && !options.files_from_far) out.names = TRY(read_names_file(options));
+  return out;
 }
 
-Result<std::string> read_operator_file(const std::string& path, const Options& options) { return standard_rule_reader(options)(path); }
+Result<std::string> read_names_file(const Options& options) {
+  // --confine-root is for names that somebody else gives a server.
+  auto text = standard_rule_reader(options, options.server)(options.files_from);
+  if (text) return text;
+  return fail(Fault::kUsage, fmt::format("rsync: failed to open files-from file {}: {}", options.files_from,
+                                         std::generic_category().message(text.error().sys)));
+}
 
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
     : source(in_fd, activity, stop), sink(out_fd, activity, stop, options.bwlimit_kib * 1024),

@@ -24,13 +24,18 @@ void say_algorithms(const Terms& terms);
 // What the options ask of the handshake. `server`: we were started by the far side.
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
 
-// The rules of a client's command line, settled for the agreed version.
 // --debug=filter: rules tell what they decide.
 void let_rules_explain(RuleWorld& world, Reporter& reporter);
-Result<FilterRules> client_rules(const Options& options, const proto::Agreement& agreed, Reporter& reporter, bool local);
 
-// Reads a file that the user named: "-" is standard input; symlinks of strangers are refused.
-Result<std::string> read_operator_file(const std::string& path, const Options& options);
+// What a client's command line says by files: read before anything else happens, with the rights that we started with.
+struct OperatorFiles {
+  FilterRules rules;  // to be settled once a version is agreed
+  std::string names;  // the text of --files-from, if it lies here
+};
+Result<OperatorFiles> read_operator_files(const Options& options, Reporter& reporter);
+
+// Reads the file of --files-from: "-" is standard input; symlinks of strangers are refused.
+Result<std::string> read_names_file(const Options& options);
 
 // A far side at the other end of two descriptors (which may be one socket), both borrowed.
 class Connection {
@@ -45,6 +50,7 @@ class Connection {
   std::function<Status(const proto::Message&)> on_message;
   Reporter* reporter = nullptr;
   bool client = false;
+  bool to_ourselves = false;  // the other end is in this process, too
   bool far_said_exit = false;
   Role role = Role::kReceiverStart;  // who speaks when this end fails; changes as the run goes on
 

@@ -9,12 +9,14 @@
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
+#include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/receiving.h"
 
 namespace ocsync::sync {
 
-int run_pull(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+             io::Stop& stop) {
   Ending ending(reporter, Role::kReceiverStart);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -37,6 +39,9 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     wishes.far_version = far->version();
     const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
     version = agreed.version;
+    FilterRules filters = std::move(files.rules);
+    filters.settle(options, agreed, false);
+    TRY(become_copy_user(options, Role::kReceiverStart, reporter));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
     terms.progress = &progress;
     ItemStyle style = reporter.style();
@@ -48,13 +53,11 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
     channel.agree(agreed);
     channel.demux.enable();
     if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();
-    const FilterRules filters = TRY(client_rules(options, agreed, reporter, false));
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());
     const auto requested = std::make_shared<RequestedNames>(options);
     std::function<Status()> forward;
-    std::string names;
     if (options.files_from.empty()) {
       for (const std::string_view source : journey.sources) {
         // Behind a daemon's module name starts what is listed; the module alone is all of it.
@@ -62,18 +65,15 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
         requested->add(source.substr(path));
       }
     } else if (!options.files_from_far) {
-      auto text = read_operator_file(options.files_from, options);
-      if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
-      names = *std::move(text);
       // Once over for ourselves: no name may come back before we know that it was asked for.
       CountingSink nowhere;
       Writer unheard(nowhere);
-      MemorySource list(as_bytes(names));
+      MemorySource list(as_bytes(files.names));
       TRY(forward_names(list, options.from0, unheard, [&](std::string_view name) { requested->add(sanitized_name(name, true)); }));
       forward = [&]() -> Status {
         const bool bare = agreed.client_frames && !agreed.files_from_framed;
         if (bare) TRY(channel.mux.disable());
-        MemorySource source(as_bytes(names));
+        MemorySource source(as_bytes(files.names));
         TRY(forward_names(source, options.from0, channel.out));
         TRY(channel.out.flush());
         if (bare) channel.mux.enable();

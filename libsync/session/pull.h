@@ -4,10 +4,12 @@
 #include "libio/os/stop.h"
 #include "libsync/options/operands.h"
 #include "libsync/report/reporter.h"
+#include "libsync/session/pieces.h"
 
 namespace ocsync::sync {
 
-// Runs to the end and returns the exit code.
-int run_pull(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop);
+// Runs to the end and returns the exit code. The rules of `files` are taken.
+int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+             io::Stop& stop);
 
 }  // namespace ocsync::sync

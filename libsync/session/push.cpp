@@ -5,6 +5,7 @@
 #include "libproto/filters_wire.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
+#include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/sending.h"
@@ -17,8 +18,15 @@ Status push_over(PushParts& parts) {
   Channel& channel = parts.connection.channel;
   proto::HandshakeWishes wishes = wishes_of(options, false, true);
   wishes.far_version = parts.far_version;
+  wishes.same_program = parts.connection.to_ourselves;
   const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
   parts.version = agreed.version;
+  const bool names_come_from_there = options.files_from_far;
+  FilterRules filters = std::move(parts.files.rules);
+  filters.settle(options, agreed, parts.local);
+  SourceNames sources;
+  if (!names_come_from_there) sources = TRY(local_source_names(options, parts.sources, parts.files.names));
+  if (!parts.local) TRY(become_copy_user(options, Role::kSender, reporter));
   Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
   terms.progress = &parts.progress;
   ItemStyle style = reporter.style();
@@ -28,26 +36,22 @@ Status push_over(PushParts& parts) {
   say_algorithms(terms);
   channel.agree(agreed);
   if (agreed.client_frames) channel.mux.enable();
-  const bool names_come_from_there = options.files_from_far;
   if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
-  const FilterRules filters = TRY(client_rules(options, agreed, reporter, parts.local));
   // Rules that the version cannot express are refused even where the far side would not read them.
   const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
   if (FilterRules::travels(options, agreed)) TRY(proto::write_rules(rules, channel.out));
-  SourceNames sources;
   if (names_come_from_there) {
     TRY(channel.out.flush());
     sources.base = parts.sources.empty() ? std::string() : parts.sources[0];
     sources.names = TRY(forwarded_names(channel.in, options));
     if (!agreed.files_from_framed) channel.demux.enable();
-  } else {
-    sources = TRY(local_source_names(options, parts.sources));
   }
   TRY(run_sending_side(terms, parts.connection, filters, sources.base, sources.names, parts.bring_down));
   return {};
 }
 
-int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+             io::Stop& stop) {
   Ending ending(reporter, Role::kSender);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -58,7 +62,7 @@ int run_push(const Options& options, const Journey& journey, Reporter& reporter,
   Connection connection(far->in_fd(), far->out_fd(), options, stop);
   connection.reporter = &reporter;
   connection.client = true;
-  PushParts parts{options, journey.sources, connection, reporter, totals, progress, stop, false,
+  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, false,
                   [&] { far->bring_down(connection); }};
   bool went_on = true;
   const auto run = [&]() -> Status {

@@ -9,13 +9,15 @@
 
 namespace ocsync::sync {
 
-// Runs to the end and returns the exit code.
-int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop);
+// Runs to the end and returns the exit code. The rules of `files` are taken.
+int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+             io::Stop& stop);
 
 // A connection whose far side has been started, from the handshake to the goodbye. `local`: both ends are ours.
 struct PushParts {
   const Options& options;
   const std::vector<std::string>& sources;
+  OperatorFiles& files;
   Connection& connection;
   Reporter& reporter;
   Totals& totals;

@@ -75,6 +75,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
       if (blame == Role::kReceiverStart) blame = Role::kGenerator;
       return done;
     }
+    terms.reporter.heap(Role::kGenerator);
     // The last word; the far side may close at once.
     TRY(proto::write_done(*channel.indexes_out, channel.out));
     return channel.out.flush();

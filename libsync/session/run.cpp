@@ -14,12 +14,17 @@ int run_client(const Options& given, io::Stop& stop) {
   Options options = given;
   if (journey) options.sender = journey->kind != Journey::Kind::kPull;
   Reporter reporter(options);
-  Ending ending(reporter, Role::kSender);
-  if (!journey) return ending.of(journey.error());
+  if (!journey) {
+    // By then it is known that the first operand is on another machine.
+    const bool from_there = !given.operands.empty() && parse_operand(given.operands.front()).where != Operand::Where::kLocal;
+    return Ending(reporter, from_there ? Role::kReceiverStart : Role::kSender).of(journey.error());
+  }
+  auto files = read_operator_files(options, reporter);
+  if (!files) return Ending(reporter, Role::kClient).of(files.error());
   switch (journey->kind) {
-    case Journey::Kind::kLocal: return run_local(options, *journey, reporter, stop);
-    case Journey::Kind::kPush: return run_push(options, *journey, reporter, stop);
-    case Journey::Kind::kPull: return run_pull(options, *journey, reporter, stop);
+    case Journey::Kind::kLocal: return run_local(options, *journey, *files, reporter, stop);
+    case Journey::Kind::kPush: return run_push(options, *journey, *files, reporter, stop);
+    case Journey::Kind::kPull: return run_pull(options, *journey, *files, reporter, stop);
   }
   return kExitUsage;
 }

@@ -10,6 +10,7 @@
 #include "libproto/filters_wire.h"
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
+#include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/receiving.h"
@@ -83,11 +84,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   const bool we_send = options.sender;
   proto::HandshakeWishes wishes = wishes_of(options, true, we_send);
   if (module) wishes.far_version = module->version;
+  wishes.same_program = connection.to_ourselves;
   const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes));
-  Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
-  FilterRules hidden;
-  Progress progress(reporter, options, totals);
-  terms.progress = &progress;
   channel.agree(agreed);
   if (module && module->refusal && we_send && !options.files_from.empty() && !agreed.files_from_framed) {
     // A client that waits to hear of names must hear of their end first.
@@ -97,6 +95,11 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   channel.mux.enable();
   reporter.connect_far_side([&](const proto::Message& message) { channel.mux.post(message); }, agreed.rich_text_codes,
                             (agreed.version <= 28 && !options.stderr_given) || (module && module->socket));
+  TRY(become_copy_user(options, we_send ? Role::kSender : Role::kReceiverStart, reporter));
+  Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
+  FilterRules hidden;
+  Progress progress(reporter, options, totals);
+  terms.progress = &progress;
   if (module) {
     terms.names = module->names;
     TRY(admit_to_module(options, *module, we_send));
@@ -132,7 +135,9 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
       if (bare) channel.demux.enable();
     } else {
       if (operands.empty() && (options.recurse || options.dirs || options.list_only)) operands.push_back(".");
-      sources = TRY(local_source_names(options, operands));
+      std::string list;
+      if (!options.files_from.empty()) list = TRY(read_names_file(options));
+      sources = TRY(local_source_names(options, operands, list));
     }
     const bool went_on = TRY(run_sending_side(terms, connection, filters, sources.base, sources.names, bring_down));
     (void)went_on;
@@ -150,10 +155,9 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   std::function<Status()> forward;
   if (!options.files_from.empty()) {
     forward = [&]() -> Status {
-      const auto text = read_operator_file(options.files_from, options);
-      if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
+      const std::string text = TRY(read_names_file(options));
       if (!agreed.files_from_framed) TRY(channel.mux.disable());
-      MemorySource source(as_bytes(*text));
+      MemorySource source(as_bytes(text));
       TRY(forward_names(source, options.from0, channel.out));
       TRY(channel.out.flush());
       if (!agreed.files_from_framed) channel.mux.enable();

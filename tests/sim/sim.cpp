@@ -5,6 +5,7 @@
 //
 // Whatever happens: no crash, no hang, no file that is neither old nor new, and an exit code that says what went wrong.
 // A run that nothing disturbed ends with 0 and equal trees. A failing seed is printed; --first SEED --seeds 1 repeats it.
+#include <cassert>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -227,7 +228,9 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
       ::shutdown(far.a, SHUT_RDWR);
     });
     Progress progress(reporter, options, totals);
-    PushParts parts{quoted, {(top / "src").string() + "/"}, client, reporter, totals, progress, stop, false, [&] { client.activity.give_up(); }};
+    auto files = read_operator_files(quoted, reporter);
+    assert(files);  // its options name none
+    PushParts parts{quoted, {(top / "src").string() + "/"}, *files, client, reporter, totals, progress, stop, false, [&] { client.activity.give_up(); }};
     const Status status = push_over(parts);
     if (!status && verbose) fmt::print("  client: {}\n", status.error().text);
     if (!status) client.farewell(status.error());

@@ -181,6 +181,8 @@ VARIES = [
     (re.compile(rb"^\w+: \[\w+\] safe_write failed to write \d+ bytes to socket: Broken pipe \(32\)\n"
                 rb"(?:rsync error: error in rsync protocol data stream \(code 12\) \[\w+=[\w.]+\]\n)?", re.M), b""),
     (re.compile(rb"\[(\w+)=[\w.]+\]"), rb"[\1=V]"),
+    # Which host it was, and what was being done: said beside rsync's own words, which do not tell.
+    (re.compile(rb"^ocsync: host \"[^\"]*\", .*\n", re.M), b""),
     (re.compile(rb"^ocsync( error)?: ", re.M), rb"rsync\1: "),
     (re.compile(rb"\.[A-Za-z0-9]{6}(?=\")"), b".XXXXXX"),
     (re.compile(rb"(/\.[^\"/]+)\.\d+(?=\")"), rb"\1.PID"),

@@ -331,6 +331,50 @@ TEST_CASE("dir: an operator's path follows only links of root and of ourselves")
   CHECK(sys_of(Dir::trusted_parent(s / "mine/x")) == ELOOP);
 }
 
+TEST_CASE("dir: a confined path ends inside, however it is spelled") {
+  Scratch s;
+  fs::create_directories(s / "root/in");
+  fs::create_directories(s / "out");
+  s.write("root/in/file", "inside");
+  s.write("out/file", "outside");
+  fs::create_symlink("../out", s / "root/away");
+  fs::create_symlink(s / "out", s / "root/far");
+  fs::create_symlink("in", s / "root/near");
+  fs::create_symlink(s / "root", s / "alias");
+  const Trust trust(false, s / "root");
+  const uint64_t in = need(need(s.dir.beneath("root/in")).self()).ino;
+
+  CHECK(need(need(Dir::open_trusted(s / "root/in", trust)).self()).ino == in);
+  CHECK(need(need(Dir::open_trusted(s / "root/near/../in", trust)).self()).ino == in);
+  CHECK(need(need(Dir::open_trusted(s / "alias/in", trust)).self()).ino == in);
+  CHECK(read_all(need(Dir::open_trusted_file(s / "root/near/file", Dir::Use::kRead, 0, trust))) == "inside");
+  for (const char* path : {"root/away", "root/far", "root/../out", "root/in/../../out", "out", "out/../root/in", ""})
+    CHECK(sys_of(Dir::open_trusted(s / path, trust)) == ELOOP);
+  CHECK(sys_of(Dir::open_trusted_file(s / "root/away/file", Dir::Use::kRead, 0, trust)) == ELOOP);
+  CHECK(sys_of(Dir::open_trusted_file(s / "root/away/file", Dir::Use::kReplace, 0, trust)) == ELOOP);
+  CHECK(s.read("out/file") == "outside");
+  CHECK(sys_of(Dir::open_trusted_file(s / "new", Dir::Use::kAppend, 0600, trust)) == ELOOP);
+  CHECK_FALSE(fs::exists(s / "new"));
+  CHECK(sys_of(Dir::trusted_parent(s / "out/new", trust)) == ELOOP);
+  CHECK(need(Dir::trusted_parent(s / "root/in/new", trust)).leaf == "new");
+  CHECK(need(Dir::trusted_parent(s / "root", trust)).leaf == "root");  // to be made, if it is missing
+
+  // A descriptor counts as what it leads to.
+  const Dir inside = need(s.dir.beneath("root/in")), outside = need(s.dir.beneath("out"));
+  const auto pin = [](const Dir& dir) { return "/proc/self/fd/" + std::to_string(dir.fd()); };
+  CHECK(need(need(Dir::open_trusted(pin(inside), trust)).self()).ino == in);
+  CHECK(read_all(need(Dir::open_trusted_file(pin(inside) + "/file", Dir::Use::kRead, 0, trust))) == "inside");
+  CHECK(sys_of(Dir::open_trusted(pin(outside), trust)) == ELOOP);
+  CHECK(sys_of(Dir::open_trusted_file(pin(outside) + "/file", Dir::Use::kRead, 0, trust)) == ELOOP);
+  CHECK(sys_of(Dir::open_trusted("/proc/self/fd", trust)) == ELOOP);
+
+  // Below a directory that is held, the way starts there.
+  const Dir root = need(s.dir.beneath("root"));
+  CHECK(need(need(root.trusted_below("near", trust)).self()).ino == in);
+  CHECK(sys_of(root.trusted_below("away", trust)) == ELOOP);
+  CHECK(need(need(root.trusted_below("away")).self()).ino == need(outside.self()).ino);
+}
+
 TEST_CASE("dir: forty links in a row are followed, forty-one are not") {
   Scratch s;
   fs::create_directories(s / "end");
