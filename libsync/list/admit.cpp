@@ -90,6 +90,9 @@ void RequestedNames::add(std::string_view argument) {
 
 RequestedNames::Answer RequestedNames::covers(std::string_view path, bool is_dir) const {
   while (path.starts_with('/')) path.remove_prefix(1);
+  // An argument that names all of a source, without recursion, asks for nothing in particular: as with rsync, then
+  // nothing is compared with it.
+  if (everything_ && !recurse_ && !dirs_ && names_.empty() && wild_.empty()) return Answer::kYes;
   const bool has_slash = path.find('/') != std::string_view::npos;
   if (everything_ && (recurse_ || (dirs_ && !has_slash))) return Answer::kYes;
   // The root of the transfer stands in many lists that did not ask for it: it is everybody's parent.

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "libproto/ids_wire.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/book.h"
 
@@ -11,7 +14,8 @@ namespace ocsync::sync {
 // --- sending --------------------------------------------------------------------------------------------------------
 
 ListSender::ListSender(const Terms& terms, Writer& out)
-    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()) {}
+    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()), own_names_(terms.names ? nullptr : system_names()),
+      names_(terms.names ? *terms.names : *own_names_) {}
 
 Status ListSender::send(Segment& segment) {
   const Options& o = terms_.options;
@@ -64,6 +68,7 @@ Status ListSender::send(Segment& segment) {
       wire_.checksum = Digest{};
     }
     if (o.checksum && wire_.checksum.size == 0) wire_.checksum.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
+    if (terms_.charset) to_wire_charset();
     TRY(encoder_.encode(wire_, out_));
     TRY(send_meta(entry, with_names));
   }
@@ -74,6 +79,12 @@ Status ListSender::send(Segment& segment) {
   first_list_ = false;
   terms_.totals.list_bytes += static_cast<int64_t>(out_.position() - start);
   return {};
+}
+
+// The scanner has left out what cannot be converted, so nothing is lost here.
+void ListSender::to_wire_charset() {
+  wire_.name = terms_.charset->text_to_wire(wire_.name);
+  if (terms_.agreed.symlink_iconv && !wire_.target.empty()) wire_.target = terms_.charset->text_to_wire(wire_.target);
 }
 
 // ACLs and attributes stand behind the entry that has them.
@@ -154,7 +165,8 @@ void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
 
 Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission admission) {
   const Options& o = terms_.options;
-  const bool inside_check = parent != nullptr;
+  // An empty name keeps the place of one that could not be converted.
+  const bool inside_check = parent != nullptr && !wire_.name.empty();
   if (inside_check) {
     const std::string_view dir = dir_of_path(wire_.name);
     const std::string_view expected = parent->path == "." ? std::string_view() : std::string_view(parent->path);
@@ -255,13 +267,41 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
       }
       break;
     }
+    if (terms_.charset) TRY(from_wire_charset());
     Admission admission = Admission::kWhole;
-    if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
+    if (admit_ && !wire_.name.empty()) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
     TRY(take(*segment, parent, admission));
     TRY(read_meta(*segment, segment->added(segment->count() - 1)));
   }
   terms_.totals.list_bytes += static_cast<int64_t>(in_->position() - start);
   return segment;
+}
+
+// What was harmless in UTF-8 may be something else here, so it is judged again.
+Status ListReceiver::from_wire_charset() {
+  const auto cannot = [&](const char* what, const Error& error) {
+    terms_.reporter.state().io_error |= 1;
+    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", terms_.am_server ? "Receiver" : "receiver", what,
+                                           wire_.name, std::strerror(error.sys)), false);
+  };
+  if (!wire_.target.empty() && terms_.agreed.symlink_iconv) {
+    if (auto target = terms_.charset->from_wire(wire_.target)) {
+      wire_.target = std::move(*target);
+    } else {
+      cannot("symlink data for", target.error());
+      wire_.target.clear();
+      wire_.name.clear();
+      return {};
+    }
+  }
+  auto name = terms_.charset->from_wire(wire_.name);
+  if (!name) {
+    cannot("filename", name.error());
+    wire_.name.clear();
+    return {};
+  }
+  wire_.name = std::move(*name);
+  return proto::clean_name(wire_.name, terms_.options.relative);
 }
 
 Status ListReceiver::read_acl(proto::AclKind kind, uint32_t mode, int32_t& number) {

@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "libio/base/charset.h"
 #include "libio/base/stream.h"
 #include "libproto/entry_wire.h"
 #include "libproto/index.h"
@@ -33,14 +32,14 @@ class ListSender {
 
  private:
   Status send_acl(proto::AclKind kind, int32_t number, bool with_names);
+  void to_wire_charset();
   Status send_meta(const Entry& entry, bool with_names);
   const Terms& terms_;
   Writer& out_;
   proto::EntryEncoder encoder_;
-  std::unique_ptr<NameService> service_ = system_names();
-  IdNames names_{*service_};
+  std::unique_ptr<NameService> own_names_;  // unless a daemon has a name converter
+  IdNames names_;
   proto::WireEntry wire_;
-  std::unique_ptr<CharsetConverter> to_wire_;
   proto::AclEncoder acls_;
   std::vector<bool> acl_sent_[2];            // by number in the book
   proto::XattrEncoder xattrs_;
@@ -69,6 +68,7 @@ class ListReceiver {
 
  private:
   Result<std::shared_ptr<Segment>> read(DirNode* parent);
+  Status from_wire_charset();
   Status read_acl(proto::AclKind kind, uint32_t mode, int32_t& number);
   Status read_meta(Segment& segment, Entry& entry);
   Status take(Segment& segment, const DirNode* parent, Admission admission);
@@ -87,7 +87,6 @@ class ListReceiver {
   proto::WireEntry wire_, leader_;
   proto::AclDecoder acls_;
   proto::XattrDecoder xattrs_;
-  std::unique_ptr<CharsetConverter> from_wire_;
   int32_t next_ndx_;
   int64_t total_ = 0;
   std::unordered_map<uint64_t, std::unordered_map<uint64_t, int64_t>> dev_inos_;

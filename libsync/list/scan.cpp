@@ -1,17 +1,25 @@
 #include "libsync/list/scan.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <algorithm>
 
+#include "libsync/list/name_charset.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/fake_super.h"
 #include "libsync/meta/read.h"
 
 namespace ocsync::sync {
+
+// With -L, -k or --copy-unsafe-links the operator asked for symlinked directories to be walked wherever they lead.
+Follow source_follow(const Options& o) {
+  return o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links ? Follow::kAnywhere : Follow::kInside;
+}
 
 namespace {
 
@@ -62,30 +70,15 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   auto opened = terms_.options.module_fd >= 0 ? open_named_dir(named, terms_.options) : io::Dir::open_trusted(named, true);
   if (!opened) return fail(opened.error());
   root->dir = std::make_shared<const io::Dir>(std::move(*opened));
-  root->cache = std::make_unique<DirCache>(root->dir, true);
+  root->cache = std::make_unique<DirCache>(root->dir, source_follow(terms_.options));
   root->scope = TRY(FilterScope::at_root(filters_, Side::kSender, root->absolute, *root->dir));
   roots_.push_back(std::move(root));
   return static_cast<uint32_t>(roots_.size() - 1);
 }
 
-// With -L, -k or --copy-unsafe-links the operator asked for symlinked directories to be walked wherever they lead;
-// otherwise a directory is opened only below its root.
 Result<std::shared_ptr<const io::Dir>> Scanner::open_dir(uint32_t root, std::string_view path) {
   while (path.starts_with("/")) path.remove_prefix(1);
-  SourceRoot& top = *roots_[root];
-  const Options& o = terms_.options;
-  auto found = top.cache->open(path);
-  if (found || !(o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links)) return found;
-  std::shared_ptr<const io::Dir> here = top.dir;
-  std::string part;
-  for (size_t i = 0; i < path.size();) {
-    const size_t end = std::min(path.find('/', i), path.size());
-    part.assign(path.substr(i, end - i));
-    const io::Leaf leaf = TRY(io::Leaf::check(part));
-    here = std::make_shared<const io::Dir>(TRY(here->child_following(leaf)));
-    i = end + 1;
-  }
-  return here;
+  return roots_[root]->cache->open(path);
 }
 
 // The rules in force around `path`, whose parents may not have been walked (relative arguments).
@@ -196,10 +189,25 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
   return true;
 }
 
+// What --iconv cannot say in UTF-8 is left out, aloud.
+bool Scanner::convertible(uint32_t root, const std::string& path, std::string_view target) {
+  const auto cannot = [&](const char* what, const std::string& name, const Error& error) {
+    general_error();
+    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", role_name(Role::kSender), what, name,
+                                           std::generic_category().message(error.sys)), true);
+    return false;
+  };
+  if (const auto name = terms_.charset->to_wire(path); !name) return cannot("filename", path, name.error());
+  if (target.empty() || !terms_.agreed.symlink_iconv) return true;
+  const auto converted = terms_.charset->to_wire(target);
+  return converted || cannot("symlink data for", shown(root, path), converted.error());
+}
+
 // Adds what `info` describes; returns its position in the segment, or -1 if it cannot be sent.
 int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                            const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target) {
   const Options& o = terms_.options;
+  if (terms_.charset && !convertible(root, path, target)) return -1;
   MetaNumbers meta;
   if ((o.acls || o.xattrs > 0) && info.mode != 0 && !read_meta(root, dir, leaf, path, info, meta)) return -1;
   Entry& entry = segment.add(path);
@@ -304,6 +312,8 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
   }
   if (scope && !type_known && scope->excluded(path, info->is_dir())) return -1;
   if (info->is_symlink() && target.empty()) return -1;
+  // A module may hide what its user cannot read.
+  if (o.ignore_nonreadable && !info->is_symlink() && ::faccessat(dir.fd(), leaf.c_str(), R_OK, 0) != 0) return -1;
   return add_entry(segment, root, dir, leaf, path, *info, marks, target);
 }
 

@@ -29,6 +29,9 @@ struct SourceRoot {
   std::optional<FilterScope> scope;
 };
 
+// How directories of sources are reached.
+Follow source_follow(const Options& options);
+
 class Scanner {
  public:
   // `base` is the directory that relative arguments start from. `filters` must outlive the scanner.
@@ -79,6 +82,7 @@ class Scanner {
   };
   bool read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf, const std::string& path,
                  const io::FileInfo& info, MetaNumbers& out);
+  bool convertible(uint32_t root, const std::string& path, std::string_view target);
   int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,

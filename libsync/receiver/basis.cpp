@@ -72,7 +72,8 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination, bo
                                                                : fmt::format("{} arg does not exist: {}", option, path));
       out.caches_.push_back(nullptr);
     } else {
-      out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), true));
+      out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)),
+                                                         terms.options.insecure_links ? Follow::kAnywhere : Follow::kInside));
     }
     out.names_.push_back(std::move(path));
   }

@@ -20,7 +20,9 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
       return slot.dir;
     }
   const std::string text(path);
-  auto dir = std::make_shared<const io::Dir>(TRY(follow_inside_ ? root_->beneath(text) : root_->beneath_nofollow(text)));
+  auto found = root_->beneath(text);
+  if (!found && follow_ == Follow::kAnywhere) found = walk(path);
+  auto dir = std::make_shared<const io::Dir>(TRY(std::move(found)));
   if (slots_.size() >= capacity_) {
     size_t oldest = 0;
     for (size_t i = 1; i < slots_.size(); ++i)
@@ -30,6 +32,18 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
     slots_.push_back(Slot{text, dir, ++clock_});
   }
   return dir;
+}
+
+Result<io::Dir> DirCache::walk(std::string_view path) const {
+  io::Dir here = TRY(root_->duplicate());
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string part(path.substr(at, end - at));
+    at = end + 1;
+    const io::Leaf leaf = TRY(io::Leaf::check(part));
+    here = TRY(here.child_following(leaf));
+  }
+  return here;
 }
 
 void DirCache::forget(std::string_view path) {
@@ -61,7 +75,7 @@ std::string absolute_path(std::string_view path) {
 
 Destination::Destination(const Destination& other, int)
     : absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
-      follow_inside_(other.follow_inside_), cache_(std::make_unique<DirCache>(other.root(), other.follow_inside_)) {}
+      follow_(other.follow_), cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
 
 std::string Destination::shown(std::string_view path) const {
   if (path.empty() || path == ".") return fmt::format("\"{}\"", absolute_);
@@ -99,7 +113,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   Options options = terms.options;
   options.confine_root.clear();  // that is about what options name
   Destination out;
-  out.follow_inside_ = true;
+  out.follow_ = options.insecure_links ? Follow::kAnywhere : Follow::kInside;
   std::string path = wanted.path.empty() ? "." : wanted.path;
   const bool trailing_slash = path.back() == '/';
   const bool announces = options.verbosity.shows(Info::kName) || terms.itemizes();
@@ -124,7 +138,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     if (!dir)
       return fail(Fault::kSelect, fmt::format("change_dir#{} \"{}\" failed", step, absolute_path(where)), dir.error().sys);
     out.absolute_ = absolute_path(where);
-    out.cache_ = std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), out.follow_inside_);
+    out.cache_ = std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), out.follow_);
     return {};
   };
 
@@ -154,7 +168,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     if (options.dry_run) {
       out.missing_ = true;
       out.absolute_ = absolute_path(path);
-      out.cache_ = std::make_unique<DirCache>(nullptr, true);
+      out.cache_ = std::make_unique<DirCache>(nullptr, out.follow_);
       return out;
     }
     TRY(enter(path, "2"));
@@ -168,7 +182,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   if (options.dry_run && options.mkpath && !named_info(parent, options)) {
     out.missing_ = true;
     out.absolute_ = absolute_path(parent);
-    out.cache_ = std::make_unique<DirCache>(nullptr, true);
+    out.cache_ = std::make_unique<DirCache>(nullptr, out.follow_);
     return out;
   }
   TRY(enter(parent, "3"));

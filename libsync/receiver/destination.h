@@ -13,13 +13,16 @@
 
 namespace ocsync::sync {
 
+// Which symlinks on the way to a directory are followed: those that stay below the root, or whatever they lead to, for
+// who said so (-L, -k, "insecure links"). A confined root (Dir::confine_to) stays confined either way.
+enum class Follow : uint8_t { kInside, kAnywhere };
+
 // Open directories below one root, found again by path; bounded, least recently used goes first.
 class DirCache {
  public:
-  DirCache(std::shared_ptr<const io::Dir> root, bool follow_inside, size_t capacity = 32)
-      : root_(std::move(root)), follow_inside_(follow_inside), capacity_(capacity) {}
-  // The directory `path` ("" or "." is the root) below the root. Symlinks on the way are refused, unless this cache
-  // follows those that stay inside.
+  DirCache(std::shared_ptr<const io::Dir> root, Follow follow, size_t capacity = 32)
+      : root_(std::move(root)), follow_(follow), capacity_(capacity) {}
+  // The directory `path` ("" or "." is the root) below the root.
   Result<std::shared_ptr<const io::Dir>> open(std::string_view path);
   void forget(std::string_view path);  // after a directory was removed or replaced, with all below it
   const std::shared_ptr<const io::Dir>& root() const { return root_; }
@@ -30,8 +33,9 @@ class DirCache {
     std::shared_ptr<const io::Dir> dir;
     uint64_t used = 0;
   };
+  Result<io::Dir> walk(std::string_view path) const;
   std::shared_ptr<const io::Dir> root_;
-  bool follow_inside_;
+  Follow follow_;
   size_t capacity_;
   std::vector<Slot> slots_;
   uint64_t clock_ = 0;
@@ -77,7 +81,7 @@ class Destination {
   std::string solo_name_;
   bool missing_ = false;
   bool created_ = false;
-  bool follow_inside_ = true;
+  Follow follow_ = Follow::kInside;
   std::unique_ptr<DirCache> cache_;
 };
 

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include "libsync/list/facts.h"
-#include "libsync/list/files_from.h"
-#include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
 #include "libsync/meta/read.h"
 #include "libsync/receiver/basis.h"
@@ -15,7 +13,7 @@ namespace ocsync::sync {
 
 Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events)
     : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
-      backups_(terms, destination_), placer_(terms, destination_, backups_, Role::kReceiver),
+      named_basis_(terms, destination_), backups_(terms, destination_), placer_(terms, destination_, backups_, Role::kReceiver),
       tokens_(proto::make_token_reader(terms.agreed)) {}
 
 Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
@@ -78,35 +76,6 @@ void Receiver::place_delayed() {
   placer_.place_delayed([this](const Request& request) { tell_success(request.ndx); });
 }
 
-// A sender repeats what it was told about the old content. One that names something else is taken at its word as far as
-// the protocol goes, but its name leads nowhere except below the directory that the operator gave.
-Result<Basis> Receiver::basis_named_by_sender(const Request& request, const proto::Item& item) {
-  Basis basis;
-  basis.type = item.basis;
-  const bool similar = item.basis > proto::kBasisFuzzy;
-  const int index = similar ? item.basis - proto::kBasisFuzzy - 1 : item.basis;
-  const auto dirs = static_cast<int>(terms_.options.basis_dirs.size());
-  if (item.basis >= proto::kBasisTarget && item.basis < proto::kBasisFuzzy) return basis;  // nothing but what we know
-  if (item.basis != proto::kBasisFuzzy && index >= dirs)
-    return fail(Fault::kProtocol, fmt::format("invalid basis_dir index: {}.", index));
-  std::string path(dir_of_path(request.path));
-  std::string name(leaf_of_path(request.path));
-  if (item.basis >= proto::kBasisFuzzy) {
-    const std::string named = sanitized_name(item.xname, false);
-    path = join_path(path, std::string(dir_of_path(named)));
-    name = leaf_of_path(named);
-  }
-  if (item.basis == proto::kBasisFuzzy) {
-    if (auto dir = destination_.dir(path)) basis.dir = *dir;
-  } else {
-    if (!basis_dirs_) basis_dirs_ = BasisDirs::open(terms_, destination_, true);
-    basis.dir = basis_dirs_->dir(index, path);
-  }
-  basis.leaf = name;
-  basis.path = join_path(path, name);
-  return basis;
-}
-
 Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item) {
   const Options& o = terms_.options;
   if (phase_ >= (terms_.agreed.third_phase ? 2 : 1) && phase_ >= proto::last_phase(terms_.agreed))
@@ -131,16 +100,12 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
   io::File basis_file;
   uint64_t basis_bytes = 0;
-  const bool other_basis = (item.flags & proto::kBasisTypeFollows) != 0 &&
-                           (item.basis != request->item.basis || item.xname != request->item.xname);
-  if (other_basis) {
-    Basis named = TRY(basis_named_by_sender(*request, item));
-    if (named) request->basis = std::move(named);
-  }
-  if (request->basis && (other_basis || !head.empty() || terms_.append || terms_.append_verify)) {
-    const auto leaf = io::Leaf::check(request->basis.leaf);
+  const Basis basis = TRY(named_basis_.of(item, *request));
+  // Without blocks there is nothing to take from it, but for appending; another one than the target is looked at all the same.
+  if (basis && (!head.empty() || terms_.append || terms_.append_verify || basis.type != proto::kBasisTarget)) {
+    const auto leaf = io::Leaf::check(basis.leaf);
     if (leaf) {
-      if (auto opened = request->basis.dir->open_read(*leaf)) {
+      if (auto opened = basis.dir->open_read(*leaf)) {
         if (const auto size = basis_size(*opened, terms_)) {
           basis_bytes = *size;
           basis_file = std::move(*opened);
@@ -159,8 +124,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   const bool append = (terms_.append || terms_.append_verify) && !request->redo;
   job.append = append && terms_.append;
   job.append_verify = append && terms_.append_verify;
-  job.in_place = output && output->in_place && (request->basis.type == proto::kBasisTarget || output->partial_in_place ||
-                                                 request->basis.type == proto::kBasisBackup);
+  job.in_place = output && output->in_place && (basis.type == proto::kBasisTarget || output->partial_in_place ||
+                                                 basis.type == proto::kBasisBackup);
   if (output && output->in_place && !job.basis) job.in_place = true;
   job.device = output && output->device;
   job.sparse = o.sparse && !append && !job.device;

@@ -9,6 +9,7 @@
 #include "libsync/receiver/backup.h"
 #include "libsync/receiver/basis.h"
 #include "libsync/receiver/destination.h"
+#include "libsync/receiver/named_basis.h"
 #include "libsync/receiver/pending.h"
 #include "libsync/receiver/place.h"
 #include "libsync/session/channel.h"
@@ -33,7 +34,6 @@ class Receiver {
   // The file of this entry is in place: the sender may remove its own.
   void tell_success(int32_t ndx);
   void place_delayed();
-  Result<Basis> basis_named_by_sender(const Request& request, const proto::Item& item);
   Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
   void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
   void count_created(const Entry& entry, const proto::Item& item);
@@ -45,10 +45,10 @@ class Receiver {
   Destination destination_;
   Pending& pending_;
   Events& events_;
+  NamedBasis named_basis_;
   Backups backups_;
   Placer placer_;
   std::unique_ptr<proto::TokenReader> tokens_;
-  std::optional<BasisDirs> basis_dirs_;  // opened when a sender names one
   SegmentWindow window_;
   bool list_complete_ = false;
   int phase_ = 0;

@@ -8,28 +8,17 @@
 namespace ocsync::sync {
 
 SourceView::SourceView(const Terms& terms, const Scanner& scanner) : terms_(terms), scanner_(scanner) {
-  const Options& o = terms.options;
-  follows_ = o.copy_links || o.copy_unsafe_links || o.copy_dirlinks || o.insecure_links;
+  const Follow follow = source_follow(terms.options);
+  follows_ = follow == Follow::kAnywhere;
   for (uint32_t i = 0; i < scanner.root_count(); ++i)
-    caches_.push_back(std::make_unique<DirCache>(scanner.root(i).dir, true));
+    caches_.push_back(std::make_unique<DirCache>(scanner.root(i).dir, follow));
 }
 
 Result<std::shared_ptr<const io::Dir>> SourceView::dir(const Entry& entry) {
   DirCache& cache = *caches_[Scanner::root_of(entry)];
   std::string_view path = entry.dir_view();
   while (path.starts_with("/")) path.remove_prefix(1);
-  auto found = cache.open(path);
-  if (found || !follows_) return found;
-  std::shared_ptr<const io::Dir> here = cache.root();
-  std::string part;
-  for (size_t i = 0; i < path.size();) {
-    const size_t end = std::min(path.find('/', i), path.size());
-    part.assign(path.substr(i, end - i));
-    const io::Leaf leaf = TRY(io::Leaf::check(part));
-    here = std::make_shared<const io::Dir>(TRY(here->child_following(leaf)));
-    i = end + 1;
-  }
-  return here;
+  return cache.open(path);
 }
 
 Result<io::File> SourceView::open(const Entry& entry) {

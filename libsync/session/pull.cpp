@@ -43,6 +43,7 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     filters.settle(options, agreed, false);
     TRY(become_copy_user(options, Role::kReceiverStart, reporter));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
+    TRY(terms.convert_names());
     terms.progress = &progress;
     ItemStyle style = reporter.style();
     // rsync's receivers below version 29 are taken not to set a symlink's time.

@@ -28,6 +28,7 @@ Status push_over(PushParts& parts) {
   if (!names_come_from_there) sources = TRY(local_source_names(options, parts.sources, parts.files.names));
   if (!parts.local) TRY(become_copy_user(options, Role::kSender, reporter));
   Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
+  TRY(terms.convert_names());
   terms.progress = &parts.progress;
   ItemStyle style = reporter.style();
   style.symlink_times = agreed.symlink_times;

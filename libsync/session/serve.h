@@ -15,6 +15,7 @@ struct ServedModule {
   std::function<Result<FilterRules>()> filters;  // what the module hides; a fresh copy for each use
   RuleWorld world;              // how rules of the client are read
   NameService* names = nullptr; // a name converter, or null
+  std::shared_ptr<NameCharset> charset;  // of the module's names; null: it has none
 };
 
 // Serves one client over a connection that has been made. The reporter is the process's.

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "libproto/item.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/meta/book.h"
 
 namespace ocsync::sync {
@@ -55,6 +56,14 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
   if (!options.module_chmod.empty())
     if (auto modes = ModeChanges::parse(options.module_chmod, mask)) terms.module_modes = std::move(*modes);
   return terms;
+}
+
+Status Terms::convert_names(std::shared_ptr<NameCharset> opened) {
+  if (options.iconv.empty()) return {};
+  charset = opened ? std::move(opened) : TRY(NameCharset::open(options.iconv, am_server));
+  reporter.set_text_conversion([charset = charset](std::string_view text) { return charset->text_to_wire(text); },
+                               [charset = charset](std::string_view text) { return charset->text_from_wire(text); });
+  return {};
 }
 
 proto::EntryFields Terms::entry_fields() const {

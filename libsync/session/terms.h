@@ -20,6 +20,7 @@
 namespace ocsync::sync {
 
 class FilterRules;
+class NameCharset;
 class NameService;
 class MetaBook;
 class Progress;
@@ -33,6 +34,7 @@ struct Terms {
   Progress* progress = nullptr;  // never null once the roles run
   const FilterRules* module_filters = nullptr;  // a daemon's module: what it hides
   NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
+  std::shared_ptr<NameCharset> charset;  // null: names travel as they are
   std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
 
   bool am_server = false;
@@ -61,6 +63,8 @@ struct Terms {
 
   static Terms settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
                       const io::Stop& stop, bool am_server, bool we_send, bool local);
+  // --iconv: names and texts are converted from now on. `opened`: a converter that exists already, or null.
+  Status convert_names(std::shared_ptr<NameCharset> opened = nullptr);
   // The optional fields of list entries, as both ends derive them from the options.
   proto::EntryFields entry_fields() const;
 };

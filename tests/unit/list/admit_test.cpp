@@ -72,6 +72,11 @@ TEST_CASE("admit: the content of a directory is everything there") {
   }
 }
 
+TEST_CASE("admit: without recursion, an argument that names all of a source is compared with nothing") {
+  CHECK(Asked("-t", {"dir/"}).yes("a/b"));
+  CHECK(Asked("-t", {"dir/", "other"}).no("a"));
+}
+
 TEST_CASE("admit: the root is nobody's content unless it was asked for") {
   const Asked asked("-r", {"dir"});
   CHECK(asked.parent("."));
