@@ -1,18 +1,21 @@
 #include "libsync/daemon/confine.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <fnmatch.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
+#include <ctime>
 
+#include "libio/os/dir.h"
 #include "libio/os/identity.h"
-#include "libsync/list/paths.h"
+#include "libsync/daemon/turn_away.h"
+#include "libsync/report/exit_code.h"
 
 namespace ocsync::sync {
 namespace {
-
-constexpr size_t kMostMatches = 16000;
 
 std::optional<uint32_t> number_of(const std::string& text) {
   if (text.empty() || text.size() > 10 || text.find_first_not_of("0123456789") != text.npos) return std::nullopt;
@@ -57,73 +60,6 @@ std::string collapsed(std::string_view path) {
   for (const std::string_view part : parts) (out += '/') += part;
   return out.empty() ? "/" : out;
 }
-
-bool has_wildcard(std::string_view text) { return text.find_first_of("*?[") != text.npos; }
-
-std::string without_backslashes(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 1 < text.size()) ++i;
-    out += text[i];
-  }
-  return out;
-}
-
-class Expansion {
- public:
-  Expansion(const std::string& pattern, const std::function<bool(std::string_view, bool)>& hidden) : hidden_(hidden) {
-    for (size_t at = 0; at <= pattern.size();) {
-      const size_t end = std::min(pattern.find('/', at), pattern.size());
-      parts_.push_back(pattern.substr(at, end - at));
-      at = end + 1;
-    }
-  }
-  std::vector<std::string> run() {
-    if (const auto here = io::Dir::current()) walk(*here, "", "", 0);
-    std::sort(found_.begin(), found_.end());
-    return std::move(found_);
-  }
-
- private:
-  // `shown` is the path so far as it will be returned, `path` the same without "." for looking up.
-  void walk(const io::Dir& top, const std::string& path, const std::string& shown, size_t at) {
-    if (found_.size() >= kMostMatches) return;
-    if (at == parts_.size()) {
-      found_.push_back(shown);
-      return;
-    }
-    const std::string& part = parts_[at];
-    const std::string before = at == 0 ? "" : shown + "/";
-    if (part.empty() || part == ".") return walk(top, path, before + part, at + 1);
-    const bool last = at + 1 == parts_.size();
-    const auto deeper = [&](const std::string& name) {
-      const std::string next = path.empty() ? name : path + "/" + name;
-      const auto dir = top.beneath(path);
-      const auto leaf = io::Leaf::check(name);
-      if (!dir || !leaf) return;
-      const auto info = dir->info(*leaf);
-      if (!info) return;
-      const bool is_dir = S_ISDIR(info->mode);
-      if (hidden_ && hidden_(next, is_dir)) return;
-      if (!last && !is_dir && !S_ISLNK(info->mode)) return;
-      walk(top, next, before + name, at + 1);
-    };
-    if (!has_wildcard(part)) return deeper(without_backslashes(part));
-    const auto dir = top.beneath(path);
-    if (!dir) return;
-    const auto listing = dir->list();
-    if (!listing) return;
-    std::vector<std::string> names;
-    for (const io::DirEntry& entry : listing->entries)
-      if (::fnmatch(part.c_str(), listing->name(entry), 0) == 0) names.emplace_back(listing->name(entry));
-    std::sort(names.begin(), names.end());
-    for (const std::string& name : names) deeper(name);
-  }
-
-  const std::function<bool(std::string_view, bool)>& hidden_;
-  std::vector<std::string> parts_;
-  std::vector<std::string> found_;
-};
 
 }  // namespace
 
@@ -176,12 +112,81 @@ ModuleRoot module_root(const std::string& path, int use_chroot, const std::funct
   return out;
 }
 
-std::vector<std::string> expand_wildcards(const std::string& pattern,
-                                          const std::function<bool(std::string_view path, bool is_dir)>& hidden) {
-  if (!has_wildcard(pattern)) return {pattern};
-  std::vector<std::string> found = Expansion(pattern, hidden).run();
-  if (found.empty()) found.push_back(pattern);
-  return found;
+Status lower_daemon_rights(const Settings& globals, const DaemonLog& log) {
+  const auto refuse = [&](const std::string& text, int error) -> Status {
+    if (error != 0) log.failure(text, error);
+    else log.line(text, true);
+    return turn_away("");
+  };
+  if (const std::string root = globals.text(Param::kDaemonChroot); !root.empty()) {
+    ::tzset();
+    const auto dir = io::Dir::open_trusted(root);
+    if (!dir) return refuse(fmt::format("daemon chroot(\"{}\") failed", root), dir.error().sys);
+    if (const Status done = io::change_root(*dir); !done)
+      return refuse(fmt::format("daemon chroot(\"{}\") failed", root), done.error().sys);
+  }
+  if (const std::string name = globals.text(Param::kDaemonGid); !name.empty()) {
+    const auto gid = group_of(name);
+    if (!gid) return refuse(fmt::format("Invalid daemon gid: {}", name), 0);
+    if (const Status done = io::become_group(*gid); !done)
+      return refuse(fmt::format("Unable to set group to daemon gid {}", *gid), done.error().sys);
+  }
+  if (const std::string name = globals.text(Param::kDaemonUid); !name.empty()) {
+    const auto uid = user_of(name);
+    if (!uid) return refuse(fmt::format("Invalid daemon uid: {}", name), 0);
+    if (const Status done = io::become_user(*uid); !done)
+      return refuse(fmt::format("Unable to set user to daemon uid {}", *uid), done.error().sys);
+  }
+  return {};
+}
+
+Result<ModuleRoot> find_root(const Module& module, const DaemonLog& log) {
+  const std::string path = module.text(Param::kPath);
+  if (path.empty()) {
+    log.line(fmt::format("No path specified for module {}", module.name));
+    return turn_away("no path setting.");
+  }
+  return module_root(path, module.state(Param::kUseChroot), [&] {
+    if (::chroot("/") == 0) return ::chdir("/") == 0;
+    log.line(fmt::format("chroot test failed: {}. Switching 'use chroot' from unset to false.", ::strerror(errno)));
+    return false;
+  });
+}
+
+Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity, const DaemonLog& log) {
+  const auto failure = [&](const std::string& what, const char* short_text, const Error& error) {
+    log.failure(what, error.sys);
+    return turn_away(short_text);
+  };
+  if (root.use_chroot) {
+    ::tzset();
+    const auto dir = io::Dir::open_trusted(root.outer);
+    const Status done = dir ? io::change_root(*dir) : Status(fail(dir.error()));
+    if (!done) return failure(fmt::format("chroot(\"{}\") failed", root.outer), "chroot failed", done.error());
+  }
+  const auto there = io::Dir::open_trusted(root.root);
+  const Status entered = there ? io::change_directory(*there) : Status(fail(there.error()));
+  if (!entered) return failure(fmt::format("chdir \"{}\" failed", root.root), "chdir failed", entered.error());
+  Inside inside;
+  inside.root = io::Fd(::fcntl(there->fd(), F_DUPFD_CLOEXEC, 3));
+  const int munge = module.state(Param::kMungeSymlinks);
+  inside.munge = munge >= 0 ? munge > 0 : !root.use_chroot || root.inner();
+  struct stat st{};
+  if (inside.munge && ::stat("/rsyncd-munged", &st) == 0 && S_ISDIR(st.st_mode)) {
+    log.line("Symlink munging is unsafe when a /rsyncd-munged directory exists.", true);
+    return turn_away("daemon security issue -- contact admin", kExitUnsupported);
+  }
+  if (!identity.gids.empty()) {
+    if (const Status done = io::become_group(identity.gids[0]); !done)
+      return failure(fmt::format("setgid {} failed", identity.gids[0]), "setgid failed", done.error());
+    if (const Status done = io::set_groups(identity.gids); !done)
+      return failure("setgroups failed", "setgroups failed", done.error());
+  }
+  if (identity.uid) {
+    if (const Status done = io::become_user(*identity.uid); !done)
+      return failure(fmt::format("setuid {} failed", *identity.uid), "setuid failed", done.error());
+  }
+  return inside;
 }
 
 }  // namespace ocsync::sync

@@ -1,14 +1,15 @@
-// From a process that may do anything to one that serves a module and nothing else: root directory, users and groups,
-// and the names a client gives.
+// From a process that may do anything to one that serves a module and nothing else: root directory, users and groups.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "libio/base/result.h"
+#include "libio/os/fd.h"
 #include "libsync/daemon/config.h"
-#include "libsync/filter/rules.h"
+#include "libsync/daemon/log.h"
 
 namespace ocsync::sync {
 
@@ -31,9 +32,17 @@ struct ModuleRoot {
 // `chroot_works`: asked only if the module does not say.
 ModuleRoot module_root(const std::string& path, int use_chroot, const std::function<bool()>& chroot_works);
 
-// Expands wildcards below the current directory, never leaving it; names that `hidden` tells of do not match. No match:
-// the pattern itself.
-std::vector<std::string> expand_wildcards(const std::string& pattern,
-                                          const std::function<bool(std::string_view path, bool is_dir)>& hidden);
+// By the module's parameters. Fails as turn_away() does.
+Result<ModuleRoot> find_root(const Module& module, const DaemonLog& log);
+
+// What "daemon chroot", "daemon gid" and "daemon uid" ask for, before anything is heard. Fails as turn_away() does.
+Status lower_daemon_rights(const Settings& globals, const DaemonLog& log);
+
+struct Inside {
+  io::Fd root;         // the module's directory
+  bool munge = false;  // symlinks travel in a form that leads nowhere
+};
+// Changes this process for good: root directory, working directory, groups, user. Fails as turn_away() does.
+Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity, const DaemonLog& log);
 
 }  // namespace ocsync::sync

@@ -20,11 +20,4 @@ struct Caller {
 // afterwards. Returns the exit code.
 int serve_caller(const Caller& caller, const Config& config, const DaemonCommand& command, io::Stop& stop);
 
-// Arguments as a daemon's client sends them: up to an empty one, each ended by a zero byte, or by a newline below
-// version 30. Bounded in number and size.
-Result<std::vector<std::string>> read_daemon_args(Reader& in, bool nulls);
-
-// What stands behind the dot, for module `name`: the name goes, and what was joined by " NAME/" is split again.
-std::vector<std::string> split_request(const std::string& text, const std::string& name, bool secluded);
-
 }  // namespace ocsync::sync
