@@ -191,6 +191,8 @@ class Parser {
       case T::kString:
         break;
     }
+    // The section's name is only the first that a module gets.
+    if (row->param == P::kName && module_ >= 0) config_.modules[static_cast<size_t>(module_)].name = value;
     target().set(row->param, std::move(value));
   }
 

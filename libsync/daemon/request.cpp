@@ -30,7 +30,8 @@ std::string without_backslashes(std::string_view text) {
 
 class Expansion {
  public:
-  Expansion(const std::string& pattern, const HiddenName& hidden) : hidden_(hidden) {
+  Expansion(const std::string& pattern, const HiddenName& hidden, bool as_shell)
+      : hidden_(hidden), match_flags_(as_shell ? FNM_PERIOD : 0) {
     for (size_t at = 0; at <= pattern.size();) {
       const size_t end = std::min(pattern.find('/', at), pattern.size());
       parts_.push_back(pattern.substr(at, end - at));
@@ -74,12 +75,13 @@ class Expansion {
     if (!listing) return;
     std::vector<std::string> names;
     for (const io::DirEntry& entry : listing->entries)
-      if (::fnmatch(part.c_str(), listing->name(entry), 0) == 0) names.emplace_back(listing->name(entry));
+      if (::fnmatch(part.c_str(), listing->name(entry), match_flags_) == 0) names.emplace_back(listing->name(entry));
     std::sort(names.begin(), names.end());
     for (const std::string& name : names) deeper(name);
   }
 
   const HiddenName& hidden_;
+  const int match_flags_;
   std::vector<std::string> parts_;
   std::vector<std::string> found_;
 };
@@ -147,9 +149,9 @@ std::vector<std::string> split_request(const std::string& text, const std::strin
   }
 }
 
-std::vector<std::string> expand_wildcards(const std::string& pattern, const HiddenName& hidden) {
+std::vector<std::string> expand_wildcards(const std::string& pattern, const HiddenName& hidden, bool as_shell) {
   if (!has_wildcard(pattern)) return {pattern};
-  std::vector<std::string> found = Expansion(pattern, hidden).run();
+  std::vector<std::string> found = Expansion(pattern, hidden, as_shell).run();
   if (found.empty()) found.push_back(pattern);
   return found;
 }

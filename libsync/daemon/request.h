@@ -33,9 +33,9 @@ Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironm
 std::vector<std::string> split_request(const std::string& text, const std::string& name, bool secluded);
 
 // Expands wildcards below the current directory, never leaving it; names that `hidden` tells of do not match. No match:
-// the pattern itself.
+// the pattern itself. `as_shell`: names that begin with a dot only match where the pattern says the dot.
 using HiddenName = std::function<bool(std::string_view path, bool is_dir)>;
-std::vector<std::string> expand_wildcards(const std::string& pattern, const HiddenName& hidden);
+std::vector<std::string> expand_wildcards(const std::string& pattern, const HiddenName& hidden, bool as_shell = false);
 
 // Makes operands of what was asked for (in front of them the "." of a server), and keeps every path among the options
 // inside the module, whose directory is `root` for this process.

@@ -30,6 +30,24 @@ struct Effect {
   Status (*call)(Draft&, std::string_view value) = nullptr;
 };
 
+// What a client whose ssh key is restricted (ocsync-restrict) may say of a row. Nothing said: it is no option that a
+// client writes to a server.
+enum : uint16_t {
+  kLetter = 1 << 0,       // the letter passes, among others; with digits if the row takes a value
+  kNoLetter = 1 << 1,     // the letter is refused by name
+  kNotBelow = 1 << 2,     // refused by name wherever the restricted directory is not "/"
+  kPath = 1 << 3,         // its value is a path: checked always
+  kArrivalPath = 1 << 4,  // its value is a path: checked where files arrive, of no meaning where they leave
+  kDeletes = 1 << 5,      // refused by -no-del
+  kReplaces = 1 << 6,     // refused by -no-overwrite
+  kWritesLog = 1 << 7,    // refused by -ro
+};
+struct Limited {
+  const char* names = "";   // the long spellings that pass, separated by spaces
+  const char* banned = "";  // those that are refused by name
+  uint16_t limits = 0;
+};
+
 struct Row {
   const char* name = nullptr;  // without "--"; null: a letter only
   char letter = 0;
@@ -42,6 +60,7 @@ struct Row {
   bool exact_refusal = false;  // a wildcard in "refuse options" does not reach it
   const char* value_name = nullptr;
   const char* help = nullptr;  // null: not shown by --help
+  Limited limited;
 };
 
 std::span<const Row> rows();

@@ -27,8 +27,9 @@ def journey(function):
 
 
 class Lab:
-    def __init__(self, programs, home, full):
+    def __init__(self, programs, home, full, original):
         self.programs, self.home, self.full = programs, home, full
+        self.original = original  # the program under test where it was built, with its neighbours
         self.at_end = []  # what must be stopped when all is done
         self._count, self._lock = itertools.count(), threading.Lock()
 

@@ -73,6 +73,15 @@ TEST_CASE("config: a module starts with the defaults in force at its header") {
   CHECK(config.find("b")->flag(Param::kReadOnly));
 }
 
+TEST_CASE("config: a module may have another name than its section") {
+  const Config config = parse("name = ignored\n[one]\npath = /1\nname = two\n[three]\npath = /3\n");
+  REQUIRE(config.modules.size() == 2);
+  CHECK(config.find("one") == nullptr);
+  REQUIRE(config.find("two") != nullptr);
+  CHECK(config.find("two")->text(Param::kPath) == "/1");
+  CHECK(config.find("three") != nullptr);
+}
+
 TEST_CASE("config: three-state values, numbers and facilities; what makes no sense changes nothing") {
   const Config config = parse("use chroot = unset\nnumeric ids = TRUE\nlist = maybe\nsyslog facility = local3\n[m]\nmax connections = 12x\n");
   CHECK(config.globals.state(Param::kUseChroot) == -1);

@@ -1,0 +1,41 @@
+#include "libsync/session/command_line.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "libio/os/signals.h"
+#include "libio/os/stop.h"
+#include "libsync/daemon/listen.h"
+#include "libsync/options/parse.h"
+#include "libsync/report/exit_code.h"
+#include "libsync/session/run.h"
+
+namespace ocsync::sync {
+
+int run_command_line(std::span<const char* const> argv) {
+  io::Stop stop;
+  const ParseEnvironment environment = ParseEnvironment::of_process();
+  const auto command = parse_command_line(static_cast<int>(argv.size()), argv.data(), environment);
+  if (!command) {
+    const int code = exit_code_of(command.error());
+    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [client=3.5.0]\n", command.error().text,
+               exit_text(code), code);
+    return code;
+  }
+  const io::SignalWatch signals(stop);
+  switch (command->what) {
+    case ParsedCommand::What::kPrint:
+      std::fputs(command->text.c_str(), stdout);
+      return std::fflush(stdout) == 0 ? 0 : kExitDiagnostics;
+    case ParsedCommand::What::kSecluded:
+      return run_secluded_server(*command, environment, stop);
+    case ParsedCommand::What::kDaemon:
+      return run_daemon(command->daemon, stop);
+    case ParsedCommand::What::kRun:
+      break;
+  }
+  return command->options.server ? run_server(command->options, stop) : run_client(command->options, stop);
+}
+
+}  // namespace ocsync::sync
