@@ -40,20 +40,24 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
   if (!root_) {
     const std::string& dir = terms_.options.backup_dir;
     const std::string path = dir[0] == '/' ? dir : join_path(destination_.absolute(), dir);
-    std::string made;
-    for (size_t i = 0; i < path.size();) {
-      const size_t end = path.find('/', i + 1);
-      made = path.substr(0, end);
-      // What stands above a module is not for us to make.
-      if (!(terms_.options.module_root.starts_with(made) && made.size() <= terms_.options.module_root.size())) {
-        const Status done = make_named_dir(made, 0777, terms_.options);
-        const int error = done ? 0 : done.error().sys;
-        if (!done && error != EEXIST && error != EROFS && error != EACCES)
-          return fail(Fault::kFileIo, fmt::format("backup mkdir \"{}\" failed", made), error);
-      }
-      i = end == std::string::npos ? path.size() : end;
-    }
+    // One that is there is not asked for its parents, which may be out of bounds for us.
     auto opened = open_named_dir(path, terms_.options);
+    if (!opened) {
+      std::string made;
+      for (size_t i = 0; i < path.size();) {
+        const size_t end = path.find('/', i + 1);
+        made = path.substr(0, end);
+        // What stands above a module is not for us to make.
+        if (!(terms_.options.module_root.starts_with(made) && made.size() <= terms_.options.module_root.size())) {
+          const Status done = make_named_dir(made, 0777, terms_.options);
+          const int error = done ? 0 : done.error().sys;
+          if (!done && error != EEXIST && error != EROFS && error != EACCES)
+            return fail(Fault::kFileIo, fmt::format("backup mkdir \"{}\" failed", made), error);
+        }
+        i = end == std::string::npos ? path.size() : end;
+      }
+      opened = open_named_dir(path, terms_.options);
+    }
     if (!opened) return fail(Fault::kFileIo, fmt::format("cannot open backup-dir \"{}\"", path), opened.error().sys);
     root_ = std::make_shared<const io::Dir>(std::move(*opened));
   }
