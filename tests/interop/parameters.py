@@ -125,9 +125,6 @@ COVERED = {
     "write only": Case(PULL, "write only = yes"),
 }
 
-# What README.md says is not there yet: tried, and skipped aloud while it does not work.
-GAPS = {"charset", "ignore nonreadable"}
-
 # Values for a file in which everything is set at once.
 VALUES = {"yes": "kBool kBool3", "7": "kInteger", "local3": "kFacility", "/tmp": "kPath", "word": "kString"}
 
@@ -264,8 +261,6 @@ def every_parameter(lab):
             raise Skip("needs root")
         ours, theirs = (one_run(lab, case, name, server, client) for server in (OURS, NEW))
         different = [key for key in theirs if ours.get(key) != theirs[key]]
-        if different and name in GAPS:
-            raise Skip(f"{name} is a known gap: it differs in {', '.join(different)}")
         if different:
             raise Wrong("; ".join(f"{key}: {ours.get(key)!r}, with rsync's daemon {theirs[key]!r}" for key in different)[:1200])
 
