@@ -267,7 +267,7 @@ def with_forced_commands(lab):
         run(client, ["-a", f"--link-dest=/{name}-1", f"{work}/src/", f"both:{name}-2"], work)
         if os.stat(f"{root}/{name}-1/a").st_ino != os.stat(f"{root}/{name}-2/a").st_ino:
             raise Wrong("--link-dest made no hard link")
-        trees.build(f"{work}/next", ["file a 3100 bytes seed=8 mtime=1100000000"])
+        trees.build(work, ["file next/a 3100 bytes seed=8 mtime=1100000000"])
         run(client, ["-ab", f"--backup-dir=/{name}/old/er", "--partial-dir=/.part", f"{work}/next/", f"both:{name}-1"], work)
         if os.path.getsize(f"{root}/{name}/old/er/a") != 3000 or os.path.getsize(f"{root}/{name}-1/a") != 3100:
             raise Wrong("no backup, or no update")
