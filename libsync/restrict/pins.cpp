@@ -193,7 +193,10 @@ Result<std::string> Pins::source(bool relative, const Named& named, const std::s
   TRY(check_source(named, shown));
   const std::string ending(named.ending);
   if (!relative) {
-    if (const auto dir = ending.empty() ? Result<io::Dir>(fail(Error(ENOTDIR))) : root_.beneath_nofollow(named.below)) {
+    // The server follows a symlink before a slash, so nothing but a held directory will do.
+    if (!ending.empty()) {
+      const auto dir = root_.beneath_nofollow(named.below);
+      if (!dir) return raced(shown, dir.error());
       const std::string pin = TRY(hold(*dir));
       return pin + ending;
     }
@@ -214,9 +217,18 @@ Result<std::string> Pins::source(bool relative, const Named& named, const std::s
 // A directory to fill is pinned itself. A file to make or replace is a name in a pinned directory, and if several
 // directories are still to be made, in the last one that is there.
 Result<std::string> Pins::target(const Named& named, const std::string& shown) {
-  if (auto dir = root_.beneath_nofollow(named.below)) {
-    const std::string pin = TRY(hold(*dir));
+  const auto there = root_.beneath_nofollow(named.below);
+  if (there) {
+    const std::string pin = TRY(hold(*there));
     return pin + std::string(named.ending);
+  }
+  // A file may be replaced. Where a directory or symlink is by now, something else was a moment ago.
+  if (there.error().sys != ENOENT) {
+    const auto above = root_.beneath_nofollow(named.dir());
+    if (!above) return raced(shown, above.error());
+    const std::string leaf = named.leaf();
+    const auto info = above->info(TRY(io::Leaf::check(leaf)));
+    if (!info || info->is_symlink() || info->is_dir()) return raced(shown, there.error());
   }
   std::string dir = named.below, rest;
   while (!dir.empty()) {

@@ -4,6 +4,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import time
 
 from interop.lab import Skip, Wrong, expect_code, expect_same_tree, journey
@@ -23,6 +24,14 @@ for word; do
     *) printf '%s\\n' "$word" ;;
   esac
 done
+"""
+
+# Exchanges a directory for a symlink, for ever.
+FLIPPER = """
+import ctypes
+exchange = ctypes.CDLL(None, use_errno=True).renameat2
+while True:
+    exchange(-100, b"dir", -100, b"evil", 2)
 """
 
 TREE = """
@@ -315,33 +324,42 @@ def with_forced_commands(lab):
             if len(f.read().splitlines()) != 1:
                 raise Wrong("a symlink was followed to the log")
 
-    def raced_parent(client):
+    def raced(client, source):
         """A directory of the path is exchanged for a symlink that leads out, again and again."""
         work = lab.folder()
-        own = f"{folder}/raced-{client}"
+        own = f"{work}/own"
         os.makedirs(f"{own}/dir")
         with open(f"{own}/dir/secret", "w", encoding="ascii") as f:
             f.write("inside\n")
-        os.symlink(f"{folder}/outside", f"{own}/evil")
-        flipper = subprocess.Popen(["sh", "-c", "cd \"$1\" && while :; do mv -T dir stash; mv -T evil dir; mv -T dir evil; mv -T stash dir; done", "x", own],
-                                   stderr=subprocess.DEVNULL)
+        os.mkdir(f"{work}/outside")
+        with open(f"{work}/outside/secret", "w", encoding="ascii") as f:
+            f.write("not yours\n")
+        os.symlink("../outside", f"{own}/evil")
+        with open(f"{work}/rsh", "w", encoding="ascii") as f:
+            f.write(f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {program} -no-lock {own}\n')
+        os.chmod(f"{work}/rsh", 0o755)
+        flipper = subprocess.Popen([sys.executable, "-c", FLIPPER], cwd=own)
         try:
-            for i in range(12):
+            for i in range(40):
                 shutil.rmtree(f"{work}/dst", ignore_errors=True)
-                argv = [lab.programs[client], "-a", "-e", f"{work}/rsh", "any:dir/secret", "any:dir/", f"{work}/dst/"]
-                with open(f"{work}/rsh", "w", encoding="ascii") as f:
-                    f.write(f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {program} -ro {own}\n')
-                os.chmod(f"{work}/rsh", 0o755)
-                subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
+                with open(f"{work}/up", "w", encoding="ascii") as f:
+                    f.write("pushed\n")
+                for words in ([f"any:{source}", f"{work}/dst/"], [f"{work}/up", f"any:{source}"]):
+                    if words[1].endswith("secret"):
+                        continue
+                    subprocess.run([lab.programs[client], "-a", "-e", f"{work}/rsh", *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, timeout=120)
                 for at, _, files in os.walk(f"{work}/dst"):
                     for name in files:
                         path = os.path.join(at, name)
                         if not os.path.islink(path):
                             with open(path, encoding="ascii") as f:
                                 if "not yours" in f.read():
-                                    raise Wrong(f"run {i} gave away a file from outside as {path}")
+                                    raise Wrong(f"run {i} gave away a file from outside")
+                if os.listdir(f"{work}/outside") != ["secret"]:
+                    raise Wrong(f"run {i} wrote outside")
         finally:
-            flipper.terminate()
+            flipper.kill()
             flipper.wait()
 
     for client in clients:
@@ -350,6 +368,7 @@ def with_forced_commands(lab):
         yield f"restrict: the rules of the key, {client}", lambda c=client: rules_of_keys(c)
         yield f"restrict: merge files stay inside, {client}", lambda c=client: merge_files(c)
         yield f"restrict: basis, backup and partial directories, {client}", lambda c=client: basis_and_backup(c)
-    yield f"restrict: a raced parent directory", lambda: raced_parent(OURS)
+    for source in ("dir/secret", "dir/", "dir"):
+        yield f"restrict: {source} while dir is exchanged", lambda s=source: raced(OURS, s)
     yield "restrict: one transfer at a time", lock
     yield "restrict: the log", log
