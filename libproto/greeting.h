@@ -65,7 +65,7 @@ std::string_view compression_name(Compression compression);
 // Everything the handshake depends on, as both ends know it from their own options.
 struct HandshakeWishes {
   bool same_program = false;  // both ends run in one process: nothing is beyond the other's understanding
-  int max_version = kNewestVersion;  // --protocol lowers it
+  int max_version = kNewestVersion;  // what is announced: --protocol; a higher one than we speak is cut to that
   std::optional<int> far_version;    // a daemon greeting has told it already: no version integers travel
   bool incremental = false;          // this side would: recursing, and nothing needs the whole list first
   bool symlink_times = true;         // this machine can set times of symlinks

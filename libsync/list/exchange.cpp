@@ -202,7 +202,10 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
       }
     }
   }
-  if (!wire_.target.empty() && terms_.options.sanitize_links) {
+  // Followers in a group have the target that their leader was given.
+  if (!wire_.target.empty() && terms_.options.munge_links) {
+    if (wire_.link != proto::HardLink::kAbbreviated) wire_.target.insert(0, kMungedPrefix);
+  } else if (!wire_.target.empty() && terms_.options.sanitize_links) {
     const auto depth = static_cast<int>(std::count(wire_.name.begin(), wire_.name.end(), '/'));
     wire_.target = sanitized_path(wire_.target, "", depth, false);
   }

@@ -19,6 +19,9 @@
 
 namespace ocsync::sync {
 
+// What --munge-links puts before a symlink's target where it arrives, and takes away where it is sent from.
+inline constexpr std::string_view kMungedPrefix = "/rsyncd-munged/";
+
 // Writes segments as they travel. One thread's own; lives for the session (the encoding remembers).
 class ListSender {
  public:

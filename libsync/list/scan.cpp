@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "libsync/list/exchange.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
@@ -22,8 +23,6 @@ Follow source_follow(const Options& o) {
 }
 
 namespace {
-
-constexpr std::string_view kMungePrefix = "/rsyncd-munged/";
 
 // The digest of a file's content for -c; all zero if it cannot be read.
 Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, const io::Stop& stop) {
@@ -132,8 +131,8 @@ Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std:
     if (!there && there.error().sys == EXDEV) return fail(there.error());
   }
   target = TRY(dir.read_link(leaf));
-  if (o.munge_links && target.starts_with(kMungePrefix) && target.size() > kMungePrefix.size())
-    target.erase(0, kMungePrefix.size());
+  if (o.munge_links && target.starts_with(kMungedPrefix) && target.size() > kMungedPrefix.size())
+    target.erase(0, kMungedPrefix.size());
   if (o.copy_unsafe_links && is_unsafe(path, target)) {
     terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("copying unsafe symlink \"{}\" -> \"{}\"", path, target));
     target.clear();

@@ -27,7 +27,7 @@ proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_se
     const char* text = std::getenv(name);
     return std::string(text ? text : "");
   };
-  wishes.max_version = std::min(options.protocol, proto::kNewestVersion);
+  wishes.max_version = options.protocol;  // also one that nobody speaks: the other end says so
   wishes.incremental = wants_incremental_recursion(options, we_send);
   if (server) wishes.far_capabilities = options.capabilities;
   wishes.checksum_choice = options.checksum_choice;
