@@ -21,7 +21,8 @@ class MapFile {
     kScan,    // in order, and the caller will ask intact() at the end: large files may be mapped
     kMapped,  // the same, mapped whatever the rules say; for tests and measurements
   };
-  // Borrows `file`, which must stay open and, unless for kRandom, be as it was opened: nobody else may move its position. `size` is what the caller believes the file to hold.
+  // Borrows `file`, which must stay open and, unless for kRandom, be as it was opened: nobody else may move its
+  // position. `size` is what the caller believes the file to hold.
   MapFile(const File& file, uint64_t size, Access access);
   ~MapFile();
   MapFile(MapFile&&) noexcept;

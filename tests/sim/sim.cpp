@@ -228,9 +228,9 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
       ::shutdown(far.a, SHUT_RDWR);
     });
     Progress progress(reporter, options, totals);
-    auto files = read_operator_files(quoted, reporter);
-    assert(files);  // its options name none
-    PushParts parts{quoted, {(top / "src").string() + "/"}, *files, client, reporter, totals, progress, stop, false, [&] { client.activity.give_up(); }};
+    auto named = read_operator_files(quoted, reporter);
+    assert(named);  // its options name none
+    PushParts parts{quoted, {(top / "src").string() + "/"}, *named, client, reporter, totals, progress, stop, false, [&] { client.activity.give_up(); }};
     const Status status = push_over(parts);
     if (!status && verbose) fmt::print("  client: {}\n", status.error().text);
     if (!status) client.farewell(status.error());

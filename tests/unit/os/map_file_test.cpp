@@ -11,9 +11,9 @@ TEST_CASE("map file: views in order, overlapping, backwards and at random are ex
   Scratch s;
   const std::string text = pattern(1'300'000);
   s.write("f", text);
-  const File file = need(s.dir.open_read(leaf("f")));
   for (const auto access :
        {MapFile::Access::kSequential, MapFile::Access::kRandom, MapFile::Access::kScan, MapFile::Access::kMapped}) {
+    const File file = need(s.dir.open_read(leaf("f")));
     MapFile map(file, text.size(), access);
     CHECK(map.size() == text.size());
     const auto same = [&](uint64_t offset, size_t bytes) {
