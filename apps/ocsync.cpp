@@ -3,6 +3,7 @@
 
 #include <clocale>
 #include <cstdio>
+#include <cstring>
 
 #include "libio/os/signals.h"
 #include "libio/os/stop.h"
@@ -20,8 +21,9 @@ int main(int argc, char** argv) try {
   const auto command = sync::parse_command_line(argc, argv, environment);
   if (!command) {
     const int code = sync::exit_code_of(command.error());
-    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [client=3.5.0]\n", command.error().text,
-               sync::exit_text(code), code);
+    const bool far_side = argc > 1 && std::strcmp(argv[1], "--server") == 0;
+    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [{}=3.5.0]\n", command.error().text,
+               sync::exit_text(code), code, far_side ? "server" : "client");
     return code;
   }
   const io::SignalWatch signals(stop);

@@ -646,7 +646,6 @@ class Serving {
       options.fake_super = false;
       options.super = true;
     }
-    if (!options.write_batch.empty() && options.only_write_batch) options.dry_run = true;
     limit_verbose_level(options.verbosity, m.number(Param::kMaxVerbosity));
     options.verbose = std::min(options.verbose, std::max(m.number(Param::kMaxVerbosity), 0));
     const int ids = m.state(Param::kNumericIds);

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "libproto/ids_wire.h"
+#include "libproto/limits.h"
+#include "libsync/list/charset.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/book.h"
 
@@ -11,7 +15,10 @@ namespace ocsync::sync {
 // --- sending --------------------------------------------------------------------------------------------------------
 
 ListSender::ListSender(const Terms& terms, Writer& out)
-    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()) {}
+    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()) {
+  // Whether the charset can be had was seen when the run began.
+  if (auto converter = names_to_wire(terms.options)) to_wire_ = std::move(*converter);
+}
 
 Status ListSender::send(Segment& segment) {
   const Options& o = terms_.options;
@@ -31,6 +38,12 @@ Status ListSender::send(Segment& segment) {
     if (o.owner && names_.first_use_of_user(entry.uid) && with_names) wire_.user_name = names_.user_name(entry.uid);
     if (o.group && names_.first_use_of_group(entry.gid) && with_names) wire_.group_name = names_.group_name(entry.gid);
     wire_.target = entry.target();
+    if (to_wire_) {
+      // The scanner leaves out what cannot be converted.
+      if (auto name = to_wire_->convert(wire_.name)) wire_.name = std::move(*name);
+      if (terms_.agreed.symlink_iconv && !wire_.target.empty())
+        if (auto target = to_wire_->convert(wire_.target)) wire_.target = std::move(*target);
+    }
     wire_.link = proto::HardLink::kNone;
     wire_.top_dir = false;
     wire_.no_content = false;
@@ -125,11 +138,45 @@ Status ListSender::send_trailer() {
   return {};
 }
 
+namespace {
+// Leads nowhere, so that what is stored cannot be followed.
+constexpr const char* kMungedPrefix = "/rsyncd-munged/";
+}  // namespace
+
 // --- receiving ------------------------------------------------------------------------------------------------------
 
 ListReceiver::ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit)
     : terms_(terms), in_(&in), decoder_(terms.agreed, terms.entry_fields()), ids_(std::move(ids)), admit_(std::move(admit)),
-      acls_(terms.options.fake_super), next_ndx_(terms.agreed.incremental ? 1 : 0) {}
+      acls_(terms.options.fake_super), next_ndx_(terms.agreed.incremental ? 1 : 0) {
+  if (auto converter = names_from_wire(terms.options)) from_wire_ = std::move(*converter);
+}
+
+// Name and target from the wire into this side's charset. An entry whose name cannot be had keeps its place in the list,
+// without a name.
+Status ListReceiver::convert_names(bool first_list) {
+  const auto complain = [&](std::string_view what, const std::string& name, int sys) {
+    terms_.reporter.state().io_error |= 1;
+    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", first_list ? "Receiver" : "receiver", what, name, ::strerror(sys)), true);
+  };
+  if (!wire_.target.empty() && terms_.agreed.symlink_iconv && wire_.link != proto::HardLink::kAbbreviated) {
+    auto target = from_wire_->convert(wire_.target, proto::kMaxPath - 1);
+    if (target) {
+      wire_.target = std::move(*target);
+    } else {
+      complain("symlink data for", wire_.name, target.error().sys);
+      wire_.name.clear();
+      return {};
+    }
+  }
+  auto name = from_wire_->convert(wire_.name, proto::kMaxPath - 1);
+  if (!name) {
+    complain("filename", wire_.name, name.error().sys);
+    wire_.name.clear();
+    return {};
+  }
+  wire_.name = std::move(*name);
+  return proto::clean_name(wire_.name, terms_.options.relative);
+}
 
 // Below version 30 only argument directories are marked; which others have content follows from the order they came in.
 void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
@@ -161,8 +208,9 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
     std::string_view stripped = dir;
     if (o.relative)
       while (stripped.size() > 1 && stripped.starts_with("/") && !expected.starts_with("/")) stripped.remove_prefix(1);
-    if (stripped != expected && dir != expected)
-      return fail(Fault::kUnsupported, fmt::format("ABORTING due to invalid path from sender: {}", wire_.name));
+    // (A name that could not be converted counts as one outside, too.)
+    if (wire_.name.empty() || (stripped != expected && dir != expected))
+      return fail(Fault::kUnsupported, fmt::format("ABORTING due to invalid path from sender: {}", wire_.name.empty() ? "/" : wire_.name));
   }
   Entry& entry = segment.add(wire_.name);
   entry.mode = static_cast<uint16_t>(wire_.mode);
@@ -190,7 +238,10 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
       }
     }
   }
-  if (!wire_.target.empty() && terms_.options.sanitize_links) {
+  // Followers in a group have the target that their leader was given.
+  if (!wire_.target.empty() && o.munge_links && wire_.link != proto::HardLink::kAbbreviated) {
+    wire_.target.insert(0, kMungedPrefix);
+  } else if (!wire_.target.empty() && terms_.options.sanitize_links) {
     const auto depth = static_cast<int>(std::count(wire_.name.begin(), wire_.name.end(), '/'));
     wire_.target = sanitized_path(wire_.target, "", depth, false);
   }
@@ -255,6 +306,7 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
       }
       break;
     }
+    if (from_wire_) TRY(convert_names(parent == nullptr));
     Admission admission = Admission::kWhole;
     if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
     TRY(take(*segment, parent, admission));

@@ -71,6 +71,7 @@ class ListReceiver {
   Result<std::shared_ptr<Segment>> read(DirNode* parent);
   Status read_acl(proto::AclKind kind, uint32_t mode, int32_t& number);
   Status read_meta(Segment& segment, Entry& entry);
+  Status convert_names(bool first_list);
   Status take(Segment& segment, const DirNode* parent, Admission admission);
   Status finish(Segment& segment);
   int64_t link_key_of(uint64_t dev, uint64_t ino);

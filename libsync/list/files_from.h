@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "libio/base/charset.h"
 #include "libio/base/result.h"
 #include "libio/base/stream.h"
 
@@ -54,9 +55,9 @@ class NameListForwarder {
 };
 
 // Reads a whole list and writes it to the stream of the far side; does not flush. `on_name` (may be empty) hears each
-// name once it is complete.
+// name once it is complete. `to_wire` (may be null) converts what is written.
 Status forward_names(ByteSource& list, bool from0, Writer& out,
-                     const std::function<void(std::string_view name)>& on_name = {});
+                     const std::function<void(std::string_view name)>& on_name = {}, CharsetConverter* to_wire = nullptr);
 
 // A name of a list as the sending side uses it: slashes at the front and double ones vanish, ".." takes away the
 // component before it and vanishes at the top; a slash at the end stays. "." components vanish unless `keep_dots` (with

@@ -5,7 +5,10 @@
 #include <sys/sysmacros.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "libproto/limits.h"
+#include "libsync/list/charset.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/fake_super.h"
@@ -41,6 +44,7 @@ Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, const 
 Scanner::Scanner(const Terms& terms, const FilterRules& filters, std::string base)
     : terms_(terms), filters_(filters), base_(std::move(base)) {
   next_ndx_ = terms.agreed.incremental ? 1 : 0;
+  if (auto converter = names_to_wire(terms.options)) to_wire_ = std::move(*converter);
 }
 
 std::string Scanner::shown(uint32_t root, std::string_view path) const {
@@ -196,10 +200,25 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
   return true;
 }
 
+// Could the entry be sent under --iconv? Says so if not.
+bool Scanner::convertible(uint32_t root, const std::string& path, std::string_view target) {
+  const auto name = to_wire_->convert(path, proto::kMaxPath - 1);
+  const auto refuse = [&](std::string_view what, const std::string& shown_name, int sys) {
+    general_error();
+    terms_.reporter.error_line(fmt::format("[sender] cannot convert {}: {} ({})", what, shown_name, ::strerror(sys)), true);
+    return false;
+  };
+  if (!name) return refuse("filename", path, name.error().sys);
+  if (target.empty() || !terms_.agreed.symlink_iconv) return true;
+  const auto converted = to_wire_->convert(target, proto::kMaxPath - 1);
+  return converted ? true : refuse("symlink data for", shown(root, path), converted.error().sys);
+}
+
 // Adds what `info` describes; returns its position in the segment, or -1 if it cannot be sent.
 int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                            const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target) {
   const Options& o = terms_.options;
+  if (to_wire_ && !convertible(root, path, S_ISLNK(info.mode) ? target : std::string_view())) return -1;
   MetaNumbers meta;
   if ((o.acls || o.xattrs > 0) && info.mode != 0 && !read_meta(root, dir, leaf, path, info, meta)) return -1;
   Entry& entry = segment.add(path);

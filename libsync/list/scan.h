@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "libio/base/charset.h"
 #include "libsync/filter/rules.h"
 #include "libsync/list/dir_table.h"
 #include "libsync/list/segment.h"
@@ -79,6 +80,7 @@ class Scanner {
   };
   bool read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf, const std::string& path,
                  const io::FileInfo& info, MetaNumbers& out);
+  bool convertible(uint32_t root, const std::string& path, std::string_view target);
   int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
@@ -103,6 +105,7 @@ class Scanner {
   std::string base_;
   std::vector<std::unique_ptr<SourceRoot>> roots_;
   std::optional<ModeChanges> chmod_;
+  std::unique_ptr<CharsetConverter> to_wire_;  // --iconv: what cannot be converted is left out
   DirTable dirs_;
   std::vector<Pending> pending_;  // a stack: the next directory to list is at the back
   // While one segment is built: which scopes and relative rests belong to the directories found in it.

@@ -340,6 +340,7 @@ Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft dr
     return command;
   }
   command.options = TRY(resolve(std::move(draft), popt->operands(), environment));
+  if (!command.options.write_batch.empty()) command.options.command_line.assign(args.begin(), args.end());
   return command;
 }
 

@@ -16,10 +16,6 @@ std::optional<std::string> DiskProbe::link_target() {
   // A real symlink has to become one that is kept in a file.
   auto target = terms_.options.fake_super ? read_fake_link(dir_, leaf_) : dir_.read_link(leaf_);
   if (!target) return std::nullopt;
-  if (terms_.options.munge_links) {
-    constexpr std::string_view kPrefix = "/rsyncd-munged/";
-    if (target->starts_with(kPrefix)) target->erase(0, kPrefix.size());
-  }
   return *target;
 }
 

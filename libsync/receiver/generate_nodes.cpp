@@ -102,8 +102,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink))
     return {};
-  std::string target(spot.entry->target());
-  if (terms_.options.munge_links) target.insert(0, "/rsyncd-munged/");
+  const std::string target(spot.entry->target());
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);

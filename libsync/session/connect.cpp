@@ -11,6 +11,7 @@
 
 #include "libio/base/clock.h"
 #include "libproto/args.h"
+#include "libsync/list/charset.h"
 #include "libsync/options/far_args.h"
 #include "libsync/report/exit_code.h"
 #include "libsync/session/daemon_client.h"
@@ -136,7 +137,7 @@ Result<bool> FarSide::introduce(Connection& connection) {
     only_listed_ = !talk.goes_on;
     return talk.goes_on;
   }
-  if (!program_->secluded.empty()) TRY(proto::write_args(program_->secluded, connection.channel.out));
+  if (!program_->secluded.empty()) TRY(proto::write_args(arguments_to_wire(*options_, program_->secluded), connection.channel.out));
   return true;
 }
 

@@ -7,7 +7,9 @@
 
 namespace ocsync::sync {
 
-// Runs to the end and returns the exit code.
-int run_local(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop);
+class BatchWriter;
+
+// Runs to the end and returns the exit code. `batch` (may be null) records it.
+int run_local(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop, BatchWriter* batch);
 
 }  // namespace ocsync::sync

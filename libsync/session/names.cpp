@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "libsync/list/charset.h"
 #include "libsync/list/files_from.h"
 #include "libsync/session/pieces.h"
 
@@ -22,10 +23,16 @@ Result<SourceNames> local_source_names(const Options& options, const std::vector
   return out;
 }
 
-Result<std::vector<std::string>> forwarded_names(Reader& in, const Options&) {
+Result<std::vector<std::string>> forwarded_names(Reader& in, const Options& options) {
   std::vector<std::string> names;
   NameListReader reader(in, NameListReader::Form::kForwarded);
-  while (auto name = TRY(reader.next())) names.push_back(sanitized_name(*name, true));
+  // Only names that travel beside secluded arguments are converted, like those arguments.
+  std::unique_ptr<CharsetConverter> convert;
+  if (options.secluded_args) convert = TRY(names_from_wire(options));
+  while (auto name = TRY(reader.next())) {
+    if (convert) name = convert->convert_leniently(*name);
+    names.push_back(sanitized_name(*name, true));
+  }
   return names;
 }
 

@@ -6,15 +6,17 @@
 
 #include "libproto/filters_wire.h"
 #include "libsync/list/admit.h"
+#include "libsync/list/charset.h"
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/receiving.h"
 
 namespace ocsync::sync {
 
-int run_pull(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop) {
+int run_pull(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop, BatchWriter* batch) {
   Ending ending(reporter, Role::kReceiverStart);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -74,16 +76,21 @@ int run_pull(const Options& options, const Journey& journey, Reporter& reporter,
         const bool bare = agreed.client_frames && !agreed.files_from_framed;
         if (bare) TRY(channel.mux.disable());
         MemorySource source(as_bytes(names));
-        TRY(forward_names(source, options.from0, channel.out));
+        std::unique_ptr<CharsetConverter> convert;
+        if (options.secluded_args) convert = TRY(names_to_wire(options));
+        TRY(forward_names(source, options.from0, channel.out, {}, convert.get()));
         TRY(channel.out.flush());
         if (bare) channel.mux.enable();
         return {};
       };
     }
+    if (batch) TRY(batch->write_script(options, filters, agreed));
+    if (batch) TRY(batch->begin(options, agreed, channel, false));
     const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination,
                                                           admission(options, filters, requested), forward, [&] {
       far->bring_down(connection);
     }));
+    if (batch) TRY(batch->finish());
     nothing_came = result.nothing_came;
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);

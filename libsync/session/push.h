@@ -9,8 +9,10 @@
 
 namespace ocsync::sync {
 
-// Runs to the end and returns the exit code.
-int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop);
+class BatchWriter;
+
+// Runs to the end and returns the exit code. `batch` (may be null) records it.
+int run_push(const Options& options, const Journey& journey, Reporter& reporter, io::Stop& stop, BatchWriter* batch);
 
 // A connection whose far side has been started, from the handshake to the goodbye. `local`: both ends are ours.
 struct PushParts {
@@ -23,6 +25,7 @@ struct PushParts {
   io::Stop& stop;
   bool local = false;
   std::function<void()> bring_down;
+  BatchWriter* batch = nullptr;
   std::optional<int> far_version = {};    // a daemon's greeting has told it
   int version = proto::kNewestVersion;  // settled by push_over
 };

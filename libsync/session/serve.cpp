@@ -8,7 +8,9 @@
 #include "libio/base/clock.h"
 #include "libproto/args.h"
 #include "libproto/filters_wire.h"
+#include "libsync/list/charset.h"
 #include "libsync/list/files_from.h"
+#include "libsync/options/draft.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
@@ -81,6 +83,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
              ServedModule* module) {
   Channel& channel = connection.channel;
   const bool we_send = options.sender;
+  TRY(check_charset(options));
   proto::HandshakeWishes wishes = wishes_of(options, true, we_send);
   if (module) wishes.far_version = module->version;
   const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes));
@@ -97,6 +100,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   channel.mux.enable();
   reporter.connect_far_side([&](const proto::Message& message) { channel.mux.post(message); }, agreed.rich_text_codes,
                             (agreed.version <= 28 && !options.stderr_given) || (module && module->socket));
+  if (auto convert = TRY(names_to_wire(options)))
+    reporter.set_text_conversion([text = std::make_shared<TextConversion>(std::move(convert))](std::string_view said) { return (*text)(said); }, {});
   if (module) {
     terms.names = module->names;
     TRY(admit_to_module(options, *module, we_send));
@@ -154,7 +159,9 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
       if (!text) return fail(Fault::kUsage, "rsync: failed to open files-from file " + options.files_from, text.error().sys);
       if (!agreed.files_from_framed) TRY(channel.mux.disable());
       MemorySource source(as_bytes(*text));
-      TRY(forward_names(source, options.from0, channel.out));
+      std::unique_ptr<CharsetConverter> convert;
+      if (options.secluded_args) convert = TRY(names_to_wire(options));
+      TRY(forward_names(source, options.from0, channel.out, {}, convert.get()));
       TRY(channel.out.flush());
       if (!agreed.files_from_framed) channel.mux.enable();
       return {};
@@ -209,7 +216,7 @@ int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& envi
     Ending ending(early, Role::kServer);
     const auto args = proto::read_args(connection.channel.in);
     if (!args) return ending.of(worded(args.error(), connection.activity.bytes_in, "server"));
-    auto parsed = parse_secluded(first, *args, environment);
+    auto parsed = parse_secluded(first, arguments_from_wire(*first.draft, *args), environment);
     if (!parsed) return ending.of(parsed.error());
     options = std::move(parsed->options);
   }
