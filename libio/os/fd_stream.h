@@ -25,6 +25,7 @@ struct Activity {
   std::atomic<int64_t> stop_at_ms{0};  // monotonic; 0: none (--stop-after, --stop-at)
   std::atomic<uint64_t> bytes_in{0};
   std::atomic<uint64_t> bytes_out{0};
+  std::atomic<uint64_t> writes{0};  // calls that moved something out
   void touch();
   // Whoever reads or writes fails at once with Fault::kClosed, and so does everybody after it. (Closing the descriptor
   // instead would hand its number to somebody else while threads still use it.) But if it was the far side that closed
@@ -82,7 +83,7 @@ class FdSink final : public ByteSink {
  public:
   FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second = 0);
   Status write(Bytes bytes) override;
-  Status write_v(std::span<const Bytes> pieces);
+  Status write_v(std::span<const Bytes> pieces) override;
   // Counts bytes sent by somebody else (--bwlimit covers the process), sleeping if they came too fast.
   Status pace(uint64_t bytes);
   // Another rate from now on (0: no limit); not while somebody writes.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "libsync/list/content_digest.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/fake_super.h"
@@ -24,23 +25,7 @@ std::optional<std::string> DiskProbe::link_target() {
   return *target;
 }
 
-Digest DiskProbe::content_digest() {
-  Digest zero;
-  zero.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
-  const auto file = dir_.open_read(leaf_);
-  if (!file) return zero;
-  file->advise_sequential();
-  Hasher hasher(terms_.agreed.list_digest);
-  std::vector<std::byte> buffer(256 * 1024);
-  for (uint64_t offset = 0;;) {
-    const auto got = file->read_at(buffer, offset);
-    if (!got || terms_.stop.requested()) return zero;
-    if (*got == 0) break;
-    hasher.update(Bytes(buffer).first(*got));
-    offset += *got;
-  }
-  return hasher.finish();
-}
+Digest DiskProbe::content_digest(uint64_t bytes) { return sync::content_digest(dir_, leaf_, bytes, terms_); }
 
 std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
   const auto info = file.info();

@@ -74,7 +74,7 @@ class DiskProbe final : public Probe {
  public:
   DiskProbe(const io::Dir& dir, io::Leaf leaf, const Terms& terms) : dir_(dir), leaf_(leaf), terms_(terms) {}
   std::optional<std::string> link_target() override;
-  Digest content_digest() override;
+  Digest content_digest(uint64_t bytes) override;
 
  private:
   const io::Dir& dir_;

@@ -27,7 +27,7 @@ bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, con
     case Kind::kRegular:
       if (here.size != static_cast<uint64_t>(entry.size)) return false;
       if (attempt == Attempt::kRedo) return false;
-      if (o.checksum) return entry.extras && probe.content_digest() == entry.extras->checksum;
+      if (o.checksum) return entry.extras && probe.content_digest(here.size) == entry.extras->checksum;
       if (o.size_only) return true;
       if (o.ignore_times) return false;
       return terms.same_time(here.mtime, entry.time());

@@ -23,8 +23,8 @@ class Probe {
   virtual ~Probe() = default;
   // The target of the symlink that is here; nothing if it cannot be read.
   virtual std::optional<std::string> link_target() = 0;
-  // The digest of the file that is here, of the list's algorithm; zeros if it cannot be read.
-  virtual Digest content_digest() = 0;
+  // The digest of the file that is here, `bytes` long, of the list's algorithm; zeros if it cannot be read.
+  virtual Digest content_digest(uint64_t bytes) = 0;
 };
 
 enum class Act : uint8_t {

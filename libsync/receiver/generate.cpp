@@ -146,7 +146,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   }
   struct NoProbe final : Probe {
     std::optional<std::string> link_target() override { return std::nullopt; }
-    Digest content_digest() override { return {}; }
+    Digest content_digest(uint64_t) override { return {}; }
   } no_probe;
   std::optional<DiskProbe> disk_probe;
   if (spot.dir && spot.leaf) disk_probe.emplace(*spot.dir, *spot.leaf, terms_);

@@ -16,6 +16,7 @@
 #include "libsync/options/far_args.h"
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/local_transfers.h"
+#include "libsync/report/io_text.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
@@ -188,6 +189,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   auto parsed = TRY(parse_command_line(line, ParseEnvironment::of_process()));
   // Debug words do not travel; but the other end is ours as well.
   parsed.options.verbosity.debug = options.verbosity.debug;
+  parsed.options.io = options.io;
   const Options& receiving = parsed.options;
 
   Connection connection(near.get(), near.get(), options, stop);
@@ -212,6 +214,9 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
   far_side.join();
   totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.io.wire_calls = connection.activity.writes.load();
+  totals.io.wire_bytes = connection.activity.bytes_out.load();
+  add_io(totals.io, other_totals.io);
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   totals.list_bytes = 0;
   if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;

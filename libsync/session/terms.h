@@ -24,6 +24,12 @@ class NameService;
 class MetaBook;
 class Progress;
 
+}  // namespace ocsync::sync
+namespace ocsync::io {
+class IoStrategy;
+}
+namespace ocsync::sync {
+
 struct Terms {
   const Options& options;
   const proto::Agreement& agreed;
@@ -33,6 +39,7 @@ struct Terms {
   Progress* progress = nullptr;  // never null once the roles run
   const FilterRules* module_filters = nullptr;  // a daemon's module: what it hides
   NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
+  std::shared_ptr<io::IoStrategy> io;  // how content is moved; never null
   std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
 
   bool am_server = false;

@@ -22,7 +22,7 @@ struct FakeProbe final : Probe {
     ++asked;
     return target;
   }
-  Digest content_digest() override {
+  Digest content_digest(uint64_t) override {
     ++asked;
     return digest;
   }
