@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "libsync/list/content_digest.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/fake_super.h"
@@ -16,25 +17,6 @@ namespace ocsync::sync {
 namespace {
 
 constexpr std::string_view kMungePrefix = "/rsyncd-munged/";
-
-// The digest of a file's content for -c; all zero if it cannot be read.
-Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, const io::Stop& stop) {
-  Digest zero;
-  zero.size = static_cast<uint8_t>(digest_bytes(kind));
-  const auto file = dir.open_read(leaf);
-  if (!file) return zero;
-  file->advise_sequential();
-  Hasher hasher(kind);
-  thread_local std::vector<std::byte> buffer(256 * 1024);
-  for (uint64_t offset = 0;;) {
-    const auto got = file->read_at(buffer, offset);
-    if (!got || stop.requested()) return zero;
-    if (*got == 0) break;
-    hasher.update(Bytes(buffer).first(*got));
-    offset += *got;
-  }
-  return hasher.finish();
-}
 
 }  // namespace
 
@@ -258,7 +240,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     }
   }
   if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
-    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, terms_.stop);
+    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, info.size, terms_.stop);
   Totals& totals = terms_.totals;
   totals.files.add(mode);
   if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);
