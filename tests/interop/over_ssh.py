@@ -125,7 +125,7 @@ def through_ssh(lab):
             raise Wrong(f"exit code {codes[OURS].code}, rsync's is {codes[NEW].code}: {tail_of(codes[OURS])}")
 
     far = "--rsync-path=" + lab.programs[OURS]
-    yield "ssh: host not known", lambda: same_code(["-a", far, "src/", "no-such-host.invalid:WORK/dst/"])
+    yield "ssh: host not known", lambda: same_code(["-a", far, "src/", "no-such-host.invalid:WORK/dst/"], either=(12, 255))
     yield "ssh: program not there, push", lambda: same_code(["-a", "--rsync-path=/no/such/program", "src/", "far:WORK/dst/"], (12, 127))
     yield "ssh: program not there, pull", lambda: same_code(["-a", "--rsync-path=/no/such/program", "far:WORK/src/", "dst/"], (12, 127))
     yield "ssh: noisy login, push", lambda: same_code(["-a", f"--rsync-path=echo Welcome aboard; {lab.programs[OURS]}", "src/", "far:WORK/dst/"])
