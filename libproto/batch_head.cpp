@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "libproto/greeting.h"
 #include "libproto/numbers.h"
 
 namespace ocsync::proto {
@@ -20,13 +19,13 @@ Status write_batch_head(const BatchHead& head, Writer& out) {
   return out.i32(head.seed);
 }
 
-Result<BatchHead> read_batch_head(Reader& in) {
+Result<BatchHead> read_batch_head(Reader& in, int newest) {
   BatchHead head;
   head.stream_flags = static_cast<uint32_t>(TRY(in.i32()));
   head.version = TRY(in.i32());
-  if (head.version > kNewestVersion) {
+  if (head.version > newest) {
     return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too new ({} > {}).",
-                                              head.version, kNewestVersion));
+                                              head.version, newest));
   }
   if (head.version < kOldestVersion) {
     return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too old ({} < {}).",
@@ -38,13 +37,18 @@ Result<BatchHead> read_batch_head(Reader& in) {
   return head;
 }
 
-Agreement batch_agreement(const BatchHead& head) {
+Result<Agreement> batch_agreement(const BatchHead& head, HandshakeWishes wishes) {
   Agreement agreed = Agreement::from(head.version, head.compat);
   agreed.seed = head.seed;
-  // Nothing was negotiated for the file, and nobody chooses anything now: this cannot be refused.
-  const Status settled = settle_algorithms(agreed, HandshakeWishes{}, false, std::nullopt, std::nullopt);
-  (void)settled;
-  agreed.compression = (head.stream_flags & kStreamCompress) != 0 ? Compression::kZlib : Compression::kNone;
+  if (agreed.incremental && !wishes.incremental)
+    return fail(Fault::kUsage, "Incompatible options specified for inc-recursive batch file.");
+  if (head.version >= 29) wishes.compress = (head.stream_flags & kStreamCompress) != 0;
+  if (!wishes.compress) wishes.compress_choice.clear();
+  // Nothing is negotiated now, so nothing is to be held against the lists of the environment.
+  wishes.checksum_list.clear();
+  wishes.compress_list.clear();
+  TRY(check_version_gates(wishes, agreed));
+  TRY(settle_algorithms(agreed, wishes, false, std::nullopt, std::nullopt));
   return agreed;
 }
 

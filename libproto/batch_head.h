@@ -7,6 +7,7 @@
 #include "libio/base/result.h"
 #include "libio/base/stream.h"
 #include "libproto/agreement.h"
+#include "libproto/greeting.h"
 
 namespace ocsync::proto {
 
@@ -39,10 +40,11 @@ struct BatchHead {
   bool operator==(const BatchHead&) const = default;
 };
 Status write_batch_head(const BatchHead& head, Writer& out);
-// Refuses versions we do not speak (Fault::kProtocol).
-Result<BatchHead> read_batch_head(Reader& in);
+// Refuses versions we do not speak, or newer ones than --protocol allows (Fault::kProtocol).
+Result<BatchHead> read_batch_head(Reader& in, int newest = kNewestVersion);
 
-// What a reader of the batch works with: facts of version and flags, the implied digests, zlib if it was compressed.
-Agreement batch_agreement(const BatchHead& head);
+// What a reader of the batch works with: facts of version and flags, the implied digests and zlib unless the wishes
+// name others (a writer may have chosen them, and its script passes them on). Refuses what the version cannot do.
+Result<Agreement> batch_agreement(const BatchHead& head, HandshakeWishes wishes);
 
 }  // namespace ocsync::proto

@@ -288,6 +288,17 @@ Result<std::vector<std::string>> FilterRules::to_wire(const Options& options, co
   return texts;
 }
 
+std::vector<std::string> FilterRules::to_text() const {
+  const proto::Agreement newest = proto::Agreement::from(proto::kNewestVersion, 0);
+  std::vector<std::string> texts;
+  for (const Rule& rule : list_->rules.rules) {
+    if (rule.is(kRuleAutomatic)) continue;
+    // The newest version can express every rule.
+    if (auto text = wire_text(rule, true, false, newest)) texts.push_back(std::move(*text));
+  }
+  return texts;
+}
+
 bool FilterRules::empty() const { return list_->rules.rules.empty() && list_->guard.rules.empty(); }
 bool FilterRules::has_per_directory() const { return list_->set.saw_per_directory; }
 bool FilterRules::has_xattr_rules() const { return list_->set.saw_xattr; }

@@ -85,6 +85,9 @@ class FilterRules {
   // "filter rules are too modern for remote rsync" if one cannot be expressed.
   Result<std::vector<std::string>> to_wire(const Options& options, const proto::Agreement& agreed) const;
 
+  // The rules as the user could have written them with --filter (without those of -C).
+  std::vector<std::string> to_text() const;
+
   bool empty() const;
   bool has_per_directory() const;
   // Rules about xattr names exist.

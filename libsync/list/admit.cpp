@@ -125,6 +125,8 @@ AdmitEntry admission(const Options& options, const FilterRules& filters, std::sh
     if (check_rules && path != "." && path != "/." && filters.sender_had_to_hide(path, is_dir))
       return fail(Fault::kUnsupported, fmt::format("ERROR: rejecting excluded file-list name: {}", path));
     if (!requested) return Admission::kWhole;
+    // What could not be converted is no name that was asked for.
+    if (path.empty()) return fail(Fault::kUnsupported, "ERROR: rejecting unrequested file-list name: ");
     switch (requested->covers(path, is_dir)) {
       case RequestedNames::Answer::kYes: return Admission::kWhole;
       case RequestedNames::Answer::kParentOnly: return Admission::kParentOnly;

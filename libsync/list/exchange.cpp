@@ -270,9 +270,9 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
       }
       break;
     }
-    if (terms_.charset) TRY(from_wire_charset());
+    if (terms_.charset) TRY(from_wire_charset(parent == nullptr));
     Admission admission = Admission::kWhole;
-    if (admit_ && !wire_.name.empty()) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
+    if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
     TRY(take(*segment, parent, admission));
     TRY(read_meta(*segment, segment->added(segment->count() - 1)));
   }
@@ -281,10 +281,10 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
 }
 
 // What was harmless in UTF-8 may be something else here, so it is judged again.
-Status ListReceiver::from_wire_charset() {
+Status ListReceiver::from_wire_charset(bool first_list) {
   const auto cannot = [&](const char* what, const Error& error) {
     terms_.reporter.state().io_error |= 1;
-    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", terms_.am_server ? "Receiver" : "receiver", what,
+    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", first_list ? "Receiver" : "receiver", what,
                                            wire_.name, std::strerror(error.sys)), false);
   };
   if (!wire_.target.empty() && terms_.agreed.symlink_iconv) {

@@ -71,7 +71,8 @@ class ListReceiver {
 
  private:
   Result<std::shared_ptr<Segment>> read(DirNode* parent);
-  Status from_wire_charset();
+  // `first_list`: the receiving side is still one role then, and says so.
+  Status from_wire_charset(bool first_list);
   Status read_acl(proto::AclKind kind, uint32_t mode, int32_t& number);
   Status read_meta(Segment& segment, Entry& entry);
   Status take(Segment& segment, const DirNode* parent, Admission admission);

@@ -2,6 +2,7 @@
 #include "libsync/list/files_from.h"
 
 #include "libproto/limits.h"
+#include "libsync/list/name_charset.h"
 
 namespace ocsync::sync {
 namespace {
@@ -60,7 +61,7 @@ std::string NameListForwarder::forward(std::string_view bytes) {
 }
 
 Status forward_names(ByteSource& list, bool from0, Writer& out,
-                     const std::function<void(std::string_view name)>& on_name) {
+                     const std::function<void(std::string_view name)>& on_name, NameCharset* to_wire) {
   NameListForwarder forwarder(from0);
   std::string unfinished;
   const auto hear = [&](std::string_view text) {
@@ -74,14 +75,25 @@ Status forward_names(ByteSource& list, bool from0, Writer& out,
     }
   };
   std::byte piece[16 * 1024];
+  std::string pending;
   while (true) {
     const size_t bytes = TRY(list.read_some(piece));
     if (bytes == 0) break;
     const std::string text = forwarder.forward(as_text(Bytes(piece, bytes)));
     hear(text);
-    TRY(out.text(text));
+    if (!to_wire) {
+      TRY(out.text(text));
+      continue;
+    }
+    // Names are converted whole: a piece may end within a character.
+    pending += text;
+    const size_t end = pending.rfind('\0');
+    if (end == std::string::npos) continue;
+    TRY(out.text(to_wire->text_to_wire(std::string_view(pending).substr(0, end + 1))));
+    pending.erase(0, end + 1);
   }
   if (on_name && !unfinished.empty()) on_name(unfinished);
+  if (to_wire && !pending.empty()) TRY(out.text(to_wire->text_to_wire(pending)));
   return out.text(forwarder.finish());
 }
 

@@ -13,6 +13,8 @@
 
 namespace ocsync::sync {
 
+class NameCharset;
+
 // Names one at a time from a list. One owner thread.
 class NameListReader {
  public:
@@ -54,9 +56,9 @@ class NameListForwarder {
 };
 
 // Reads a whole list and writes it to the stream of the far side; does not flush. `on_name` (may be empty) hears each
-// name once it is complete.
+// name once it is complete. `to_wire` (may be null) converts what is written.
 Status forward_names(ByteSource& list, bool from0, Writer& out,
-                     const std::function<void(std::string_view name)>& on_name = {});
+                     const std::function<void(std::string_view name)>& on_name = {}, NameCharset* to_wire = nullptr);
 
 // A name of a list as the sending side uses it: slashes at the front and double ones vanish, ".." takes away the
 // component before it and vanishes at the top; a slash at the end stays. "." components vanish unless `keep_dots` (with

@@ -46,4 +46,18 @@ std::string NameCharset::text_from_wire(std::string_view text) {
   return from_.convert_leniently(text);
 }
 
+std::vector<std::string> secluded_to_wire(std::string_view option, bool server, std::vector<std::string> words) {
+  if (option.empty()) return words;
+  if (const auto charset = NameCharset::open(option, server))
+    for (std::string& word : words) word = (*charset)->text_to_wire(word);
+  return words;
+}
+
+std::vector<std::string> secluded_from_wire(std::string_view option, bool server, std::vector<std::string> words) {
+  if (option.empty()) return words;
+  if (const auto charset = NameCharset::open(option, server))
+    for (std::string& word : words) word = (*charset)->text_from_wire(word);
+  return words;
+}
+
 }  // namespace ocsync::sync

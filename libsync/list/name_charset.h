@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libio/base/charset.h"
 
@@ -29,5 +30,10 @@ class NameCharset {
   std::mutex mutex_;
   CharsetConverter to_, from_;
 };
+
+// Arguments that travel secluded; they stay as they are without --iconv, or where this machine does not have the charset
+// (which is told once the far side can hear it).
+std::vector<std::string> secluded_to_wire(std::string_view option, bool server, std::vector<std::string> words);
+std::vector<std::string> secluded_from_wire(std::string_view option, bool server, std::vector<std::string> words);
 
 }  // namespace ocsync::sync

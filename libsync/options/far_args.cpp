@@ -46,7 +46,7 @@ constexpr Letters kLetters[] = {
     {'q', [](const Question& q) -> int { return q.o.quiet > 0 && q.o.stderr_mode != StderrMode::kClient; }},
     {'b', [](const Question& q) -> int { return q.o.backup; }},
     {'u', [](const Question& q) -> int { return q.o.update; }},
-    {'n', [](const Question& q) -> int { return q.o.dry_run; }},
+    {'n', [](const Question& q) -> int { return !q.o.moves_content(); }},
     {'l', [](const Question& q) -> int { return q.o.links; }},
     {'d',
      [](const Question& q) -> int {

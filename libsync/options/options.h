@@ -184,7 +184,10 @@ struct Options {
 
   // Batch.
   std::string write_batch, read_batch;
-  bool only_write_batch = false;
+  bool only_write_batch = false;   // dry_run holds as well, but content travels
+  std::vector<std::string> command_line;  // the words as typed, the program's name first, if a batch is written
+  // Does file content travel? (Not in a dry run, unless it is for a batch.)
+  bool moves_content() const { return !dry_run || only_write_batch; }
 
   // Telling the user.
   int verbose = 0;

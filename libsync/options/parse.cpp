@@ -116,12 +116,6 @@ std::unexpected<Error> usage() {
   return fail(Fault::kUsage, std::move(text));
 }
 
-std::string shown_name(const Spelling& spelling) {
-  if (!spelling.name) return fmt::format("-{}", spelling.letter);
-  return spelling.letter ? fmt::format("--{} (-{})", spelling.name, spelling.letter)
-                         : fmt::format("--{}", spelling.name);
-}
-
 // -a and -P stand for other options; what a module refuses of those, it refuses of these.
 Status check_refusals(size_t index, const Draft& draft, const Refusals& refusals) {
   const auto refuse = [&](const Spelling& which) -> Status {
@@ -143,9 +137,7 @@ Status check_refusals(size_t index, const Draft& draft, const Refusals& refusals
 
 Status check_support(const Spelling& spelling, const Draft& draft) {
   if (spelling.negative || spelling.row->support == Support::kYes) return {};
-  if (spelling.row->support == Support::kNever)
-    return fail(Fault::kUsage, "rsync: " + refusal_text(spelling.name, spelling.letter, draft));
-  return fail(Fault::kUnsupported, fmt::format("rsync: {} is not yet supported", shown_name(spelling)));
+  return fail(Fault::kUsage, "rsync: " + refusal_text(spelling.name, spelling.letter, draft));
 }
 
 // Rows of a daemon's command line. The letter of an option means another thing here than on a client's.
@@ -340,6 +332,7 @@ Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft dr
     return command;
   }
   command.options = TRY(resolve(std::move(draft), popt->operands(), environment));
+  if (!command.options.write_batch.empty()) command.options.command_line.assign(args.begin(), args.end());
   return command;
 }
 

@@ -87,7 +87,7 @@ struct Resolver {
     }
     draft.max_alloc = TRY(
         parse_size(draft.max_alloc_arg, "max-alloc", {.default_unit = 'B', .min = kMinAlloc, .zero_unlimited = true}));
-    if (draft.max_alloc == 0) return conflict("max-alloc must be greater than zero");
+    if (draft.max_alloc == 0) draft.max_alloc = INT64_MAX;
     if (draft.max_alloc != kDefaultMaxAlloc) draft.max_alloc_text = draft.max_alloc_arg;
     return {};
   }
@@ -213,7 +213,8 @@ struct Resolver {
       if (!draft.only_write_batch) draft.write_batch.clear();
       draft.read_batch.clear();
       draft.read_batch_given = false;
-    } else if (draft.dry_run) {
+    }
+    if (draft.dry_run) {
       draft.write_batch.clear();
       draft.only_write_batch = false;
     }
@@ -445,6 +446,7 @@ Result<Options> resolve(Draft draft, std::vector<std::string> operands, const Pa
   TRY(resolver.settle_files_from());
   resolver.settle_shell();
   if (draft.operands.empty() && !draft.daemon_child) return usage();
+  if (draft.only_write_batch) draft.dry_run = true;
   return Options(std::move(draft));
 }
 

@@ -18,15 +18,15 @@ constexpr size_t kHelpColumn = 25;
 struct Feature {
   const char* name;
   const char* value;             // "": yes, "no": no; "64-bit" becomes a number; other texts stay
-  const char* option = nullptr;  // there as soon as this option is supported
+  const char* option = nullptr;  // there where this option is
 };
 
 // clang-format off
 constexpr Feature kCapabilities[] = {
   {"files", "64-bit"}, {"inums", "64-bit"}, {"timestamps", "64-bit"}, {"long ints", "64-bit"}, {"socketpairs", ""},
   {"symlinks", ""}, {"symtimes", ""}, {"hardlinks", ""}, {"hardlink-specials", ""}, {"hardlink-symlinks", ""},
-  {"IPv6", ""}, {"atimes", ""}, {"batchfiles", "", "write-batch"}, {"inplace", ""}, {"append", ""}, {"ACLs", "", "acls"}, {"ACL-at", "", "acls"},
-  {"xattrs", "", "xattrs"}, {"secluded-args", "optional"}, {"iconv", "", "iconv"}, {"prealloc", ""}, {"stop-at", ""}, {"crtimes", "", "crtimes"},
+  {"IPv6", ""}, {"atimes", ""}, {"batchfiles", ""}, {"inplace", ""}, {"append", ""}, {"ACLs", ""}, {"ACL-at", ""},
+  {"xattrs", ""}, {"secluded-args", "optional"}, {"iconv", ""}, {"prealloc", ""}, {"stop-at", ""}, {"crtimes", "", "crtimes"},
 };
 constexpr Feature kOptimizations[] = {
   {"SIMD-roll", ""}, {"asm-roll", "no"}, {"openssl-crypto", ""}, {"asm-MD5", "no"},

@@ -28,7 +28,6 @@ constexpr Effect special(K kind) { return {.kind = kind}; }
 
 constexpr Takes kText = Takes::kText;
 constexpr Takes kNumber = Takes::kNumber;
-constexpr Support kNotYet = Support::kNotYet;
 constexpr Support kNever = Support::kNever;
 
 // clang-format off
@@ -149,9 +148,9 @@ constexpr Row kRows[] = {
   {.name = "backup-dir", .takes = kText, .set = text(&Draft::backup_dir, &Draft::backup_dir_given), .value_name = "DIR", .help = "... in a tree of its own", .limited = {.names = "backup-dir", .limits = kArrivalPath | kReplaces}},
   {.name = "suffix", .takes = kText, .set = text(&Draft::backup_suffix, &Draft::backup_suffix_given), .value_name = "SUFFIX", .help = "... under this suffix (~ without --backup-dir)", .limited = {.names = "suffix"}},
   {.name = "list-only", .set = to(&Draft::list_level, 2), .help = "list what would be copied", .limited = {.names = "list-only"}},
-  {.name = "read-batch", .takes = kText, .set = text(&Draft::read_batch, &Draft::read_batch_given), .support = kNotYet, .value_name = "FILE", .help = "apply an update that was written to FILE"},
-  {.name = "write-batch", .takes = kText, .set = call(values::write_batch), .support = kNotYet, .value_name = "FILE", .help = "write the update to FILE, too"},
-  {.name = "only-write-batch", .takes = kText, .set = call(values::only_write_batch), .support = kNotYet, .value_name = "FILE", .help = "... without updating the destination", .limited = {.names = "only-write-batch"}},
+  {.name = "read-batch", .takes = kText, .set = text(&Draft::read_batch, &Draft::read_batch_given), .value_name = "FILE", .help = "apply an update that was written to FILE"},
+  {.name = "write-batch", .takes = kText, .set = call(values::write_batch), .value_name = "FILE", .help = "write the update to FILE, too"},
+  {.name = "only-write-batch", .takes = kText, .set = call(values::only_write_batch), .value_name = "FILE", .help = "... without updating the destination", .limited = {.names = "only-write-batch"}},
   {.name = "files-from", .takes = kText, .set = text(&Draft::files_from, &Draft::files_from_given), .value_name = "FILE", .help = "names of the sources, one a line", .limited = {.names = "files-from", .limits = kPath}},
   {.name = "from0", .letter = '0', .set = on(&Draft::from0), .no = "no-from0", .exact_refusal = true, .help = "names and rules in files end in NUL, not newline", .limited = {.names = "from0"}},
   {.name = "old-args", .set = call(values::old_args), .no = "no-old-args", .unset = to(&Draft::old_args_level, 0), .help = "let the far shell split arguments"},
@@ -175,7 +174,7 @@ constexpr Row kRows[] = {
   {.name = "ipv6", .letter = '6', .set = to(&Draft::address_family, 6), .help = "prefer IPv6"},
   {.name = "8-bit-output", .letter = '8', .set = on(&Draft::eight_bit), .no = "no-8-bit-output no-8", .help = "print high-bit characters as they are"},
   {.name = "mkpath", .set = on(&Draft::mkpath), .no = "no-mkpath", .help = "create missing parents of the destination", .limited = {.names = "mkpath"}},
-  {.name = "qsort", .set = on(&Draft::qsort), .aliases = "use-qsort", .limited = {.names = "use-qsort"}},
+  {.name = "qsort", .set = on(&Draft::qsort), .limited = {.names = "use-qsort"}},
   {.name = "copy-as", .takes = kText, .set = text(&Draft::copy_as), .value_name = "USER[:GROUP]", .help = "access files as this user"},
   {.name = "address", .takes = kText, .set = text(&Draft::address), .value_name = "ADDRESS", .help = "own address when calling a daemon"},
   {.name = "port", .takes = kNumber, .set = number(&Draft::port), .value_name = "PORT", .help = "port of the daemon"},

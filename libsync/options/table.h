@@ -14,8 +14,8 @@ namespace ocsync::sync {
 
 enum class Takes : uint8_t { kNothing, kText, kNumber };
 
-// Flip kNotYet to kYes (delete the mark) when the engine does what the option says. kNever: this platform cannot.
-enum class Support : uint8_t { kYes, kNotYet, kNever };
+// kNever: this platform cannot; the option is refused in rsync's words.
+enum class Support : uint8_t { kYes, kNever };
 
 // What seeing a spelling does to the draft.
 struct Effect {

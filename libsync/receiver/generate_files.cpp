@@ -234,8 +234,8 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.here = spot.here;
   fuzzy_.used(spot.leaf_text);
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
-  if (!o.dry_run) {
-    if (!spot.dir) {
+  if (o.moves_content()) {
+    if (!spot.dir && !o.dry_run) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), ENOENT);
       return {};
     }
@@ -243,7 +243,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     touched(spot.dir_path);
   }
   TRY(transfers_.request(std::move(request)));
-  if (o.dry_run && entry.has(kLinked)) TRY(finish_group(spot));
+  if (!o.moves_content() && entry.has(kLinked)) TRY(finish_group(spot));
   return {};
 }
 

@@ -144,7 +144,8 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
       const uint64_t offset = head.offset_of(match->block);
       const uint32_t length = head.length_of(match->block);
       if (!basis) {
-        if (writes) return fail(Fault::kProtocol, "got a block match with no basis file");
+        result.matched_bytes += length;
+        if (writes) return fail(Fault::kProtocol, fmt::format("got a block match with no basis file for {} [receiver]", job.name));
         if (tokens.needs_content()) {
           static const std::vector<std::byte> kNothing(1u << 20);
           TRY(tokens.matched(Bytes(kNothing).first(std::min<size_t>(length, kNothing.size()))));

@@ -22,6 +22,7 @@ struct RebuildJob {
   bool sparse = false;
   bool preallocate = false;
   uint64_t expected_bytes = 0;       // by the list
+  std::string_view name;             // for messages
 };
 
 struct RebuildResult {

@@ -11,15 +11,18 @@
 
 namespace ocsync::sync {
 
-Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events)
+Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events, Replay* replay)
     : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
       named_basis_(terms, destination_), backups_(terms, destination_), placer_(terms, destination_, backups_, Role::kReceiver),
-      tokens_(proto::make_token_reader(terms.agreed)) {}
+      tokens_(proto::make_token_reader(terms.agreed)), replay_(replay) {}
 
 Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
   Status status = read_all(std::move(first), std::move(second), list_complete);
   Event end{.what = Event::What::kClosed};
-  if (!status) end.error = status.error();
+  if (!status) {
+    end.error = status.error();
+    failed_ = true;
+  }
   (void)events_.push(std::move(end));
   return status;
 }
@@ -76,25 +79,101 @@ void Receiver::place_delayed() {
   placer_.place_delayed([this](const Request& request) { tell_success(request.ndx); });
 }
 
+Result<bool> Receiver::replay_wants(int32_t ndx, int list) {
+  const auto missing = [&](int32_t passed) -> Status {
+    Segment* segment = nullptr;
+    const Entry* entry = entry_at(passed, segment);
+    if (!entry) return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", passed));
+    terms_.reporter.error_line(fmt::format("(No batched update for \"{}\")", entry->path()), true);
+    (void)pending_.take(passed);
+    if (!terms_.agreed.incremental || !terms_.options.moves_content()) return {};
+    return events_.push(Event{.what = Event::What::kFailed, .ndx = passed});
+  };
+  return replay_->wants(ndx, list, missing, [&] { events_.wake(); });
+}
+
+// What the generating role knows of content that is about to be read; nothing if it does not want it.
+Result<std::optional<Request>> Receiver::request_for(int32_t ndx, Entry& entry) {
+  if (!replay_) {
+    auto request = pending_.take(ndx);
+    if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
+    return request;
+  }
+  if (entry.has(kSent)) {
+    // A second version, from when the first did not verify there. It may have done so here.
+    const auto at = retries_.find(ndx);
+    if (at == retries_.end()) {
+      terms_.reporter.info_line(fmt::format("(Skipping batched update for resend of \"{}\")", destination_.path_of(entry)));
+      return std::nullopt;
+    }
+    Request request = std::move(at->second);
+    retries_.erase(at);
+    request.redo = true;
+    return request;
+  }
+  entry.set(kSent);
+  int list = 0;
+  if (terms_.agreed.incremental) {
+    list = lists_over_ + 1;
+    for (const auto& segment : window_) {
+      if (segment->holds(ndx)) break;
+      ++list;
+    }
+  }
+  if (!TRY(replay_wants(ndx, list))) {
+    terms_.reporter.info_line(fmt::format("(Skipping batched update for \"{}\")", destination_.path_of(entry)));
+    return std::nullopt;
+  }
+  return pending_.take(ndx);
+}
+
+Status Receiver::skip_content() {
+  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
+  const RebuildResult skipped = TRY(rebuild({}, head, *tokens_, channel_.in, terms_, {}));
+  terms_.totals.literal_bytes += static_cast<int64_t>(skipped.literal_bytes);
+  terms_.totals.matched_bytes += static_cast<int64_t>(skipped.matched_bytes);
+  return {};
+}
+
+// The file has nothing more of this list.
+Status Receiver::list_over(const Segment& segment) {
+  if (!replay_) return {};
+  const bool incremental = terms_.agreed.incremental;
+  for (auto at = retries_.begin(); incremental && at != retries_.end();) {
+    if (!segment.holds(at->first)) {
+      ++at;
+      continue;
+    }
+    // (rsync waits for ever.)
+    terms_.reporter.error_line(fmt::format("ERROR: {} failed verification -- update discarded.", at->second.path), true);
+    TRY(events_.push(Event{.what = Event::What::kFailed, .ndx = at->first}));
+    at = retries_.erase(at);
+  }
+  TRY(replay_wants(segment.end_ndx(), incremental ? lists_over_ + 1 : 0));
+  ++lists_over_;
+  return {};
+}
+
 Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item) {
   const Options& o = terms_.options;
   if (phase_ >= (terms_.agreed.third_phase ? 2 : 1) && phase_ >= proto::last_phase(terms_.agreed))
     return fail(Fault::kProtocol, fmt::format("got transfer request in phase {} [receiver]", phase_));
   if (!entry.is_regular() || !entry.active())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
-  if (o.dry_run) {
-    // Nothing is written, so nothing was remembered either: that would be the whole list where all of it is new.
-    count_created(entry, item);
-    ++terms_.totals.transferred_files;
-    terms_.totals.transferred_size += entry.size;
-    show(entry, item, 0, {});
-    return {};
-  }
-  auto request = pending_.take(ndx);
-  if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
-  if (!request->redo) count_created(entry, item);
+  const bool again = replay_ && entry.has(kSent);
+  std::optional<Request> request;
+  // In a plain dry run nothing is remembered: that would be the whole list where all of it is new.
+  if (replay_ || o.moves_content()) request = TRY(request_for(ndx, entry));
+  if (request ? !request->redo : !again) count_created(entry, item);
   ++terms_.totals.transferred_files;
   terms_.totals.transferred_size += entry.size;
+  if (replay_ && !request) return skip_content();
+  if (o.dry_run) {
+    show(entry, item, 0, {});
+    if (replay_ || (o.only_write_batch && !terms_.am_server)) TRY(skip_content());
+    if (!o.moves_content() || !terms_.agreed.incremental) return {};
+    return events_.push(Event{.what = Event::What::kDone, .ndx = ndx});
+  }
 
   const uint64_t start = channel_.in.position();
   const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
@@ -116,6 +195,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   auto output = placer_.open(*request);
 
   RebuildJob job;
+  const std::string shown = destination_.shown(request->path);
+  job.name = shown;
   if (basis_file.valid()) {
     job.basis = &basis_file;
     job.basis_bytes = basis_bytes;
@@ -173,7 +254,12 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   }
   if (o.verbosity.shows(Info::kName) || o.itemize > 0 || o.far_wants_item)
-    terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} (will try again).", name, fate));
+    terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} ({} try again).", name, fate, replay_ ? "may" : "will"));
+  if (replay_) {
+    // The generating role still waits for it: nobody can be asked to send it again.
+    retries_.insert_or_assign(ndx, std::move(*request));
+    return {};
+  }
   return events_.push(Event{.what = Event::What::kRedo, .ndx = ndx});
 }
 
@@ -192,7 +278,7 @@ Status Receiver::on_item(int32_t ndx) {
     return on_transfer(ndx, *entry, item);
   }
   show(*entry, item, 0, {});
-  if (terms_.carries_xattrs(item.flags)) apply_values(*entry, item);
+  if (terms_.carries_xattrs(item.flags) && !terms_.options.dry_run) apply_values(*entry, item);
   count_created(*entry, item);
   return {};
 }
@@ -256,8 +342,11 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
         const auto& oldest = window_.oldest();
         terms_.progress->segment_done(oldest->first_position + oldest->count() - 1);
       }
+      TRY(list_over(*window_.oldest()));
       window_.release_oldest();
       if (!window_.empty()) continue;
+    } else if (!window_.empty()) {
+      TRY(list_over(*window_.oldest()));
     }
     if (++phase_ > proto::last_phase(terms_.agreed)) break;
     if (phase_ == 2 && terms_.options.delay_updates) place_delayed();

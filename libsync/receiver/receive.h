@@ -2,6 +2,10 @@
 // for another role.
 #pragma once
 
+#include <atomic>
+#include <map>
+#include <optional>
+
 #include "libproto/closing.h"
 #include "libproto/tokens.h"
 #include "libsync/list/exchange.h"
@@ -12,6 +16,7 @@
 #include "libsync/receiver/named_basis.h"
 #include "libsync/receiver/pending.h"
 #include "libsync/receiver/place.h"
+#include "libsync/receiver/replay.h"
 #include "libsync/session/channel.h"
 
 namespace ocsync::sync {
@@ -19,10 +24,12 @@ namespace ocsync::sync {
 class Receiver {
  public:
   Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending,
-           Events& events);
+           Events& events, Replay* replay = nullptr);
   // `first` and `second` (may be null) were read before the roles started; `list_complete`: the end of lists as well.
   // Runs until the sender's goodbye. The events queue learns everything, the end included.
   Status run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete);
+  // True from before the events queue learns of a failure.
+  bool failed() const { return failed_; }
   // What a server sender told of its side, and the deletions it repeated.
   const std::optional<proto::Statistics>& statistics() const { return statistics_; }
 
@@ -35,6 +42,10 @@ class Receiver {
   void tell_success(int32_t ndx);
   void place_delayed();
   Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
+  Result<std::optional<Request>> request_for(int32_t ndx, Entry& entry);
+  Status skip_content();
+  Result<bool> replay_wants(int32_t ndx, int list);
+  Status list_over(const Segment& segment);
   void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
   void count_created(const Entry& entry, const proto::Item& item);
   Entry* entry_at(int32_t ndx, Segment*& segment);
@@ -52,7 +63,13 @@ class Receiver {
   SegmentWindow window_;
   bool list_complete_ = false;
   int phase_ = 0;
+  std::atomic<bool> failed_{false};
   std::optional<proto::Statistics> statistics_;
+
+  // --read-batch.
+  Replay* replay_;
+  std::map<int32_t, Request> retries_;  // content that did not verify; the file may hold a second version
+  int lists_over_ = 0;
 };
 
 }  // namespace ocsync::sync

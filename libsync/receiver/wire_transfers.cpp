@@ -67,11 +67,11 @@ Status WireTransfers::send_sums(const Request& request) {
 
 Status WireTransfers::request(Request request) {
   // Known to the reading role before the far side can answer.
-  if (!terms_.options.dry_run) pending_.add(request);
+  if (terms_.options.moves_content()) pending_.add(request);
   TRY(channel_.indexes_out->write(request.ndx, channel_.out));
   TRY(proto::write_item(request.item, terms_.agreed, channel_.out));
   TRY(ask_for_values(*request.entry, request.item));
-  if (terms_.options.dry_run) return {};
+  if (!terms_.options.moves_content()) return {};
   return send_sums(request);
 }
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -185,9 +187,23 @@ struct Reporter::Impl {
     std::string out;
     out.reserve(text.size() + 16);
     const bool ended = text.ends_with('\n') || text.ends_with('\r');
-    append_escaped(out, ended ? text.substr(0, text.size() - 1) : text, escape);
+    append_printable(out, ended ? text.substr(0, text.size() - 1) : text);
     if (ended) out += text.back();
     put(fd, out, ends_open_line, false);
+  }
+
+  // A far side does not know the client's terminal: it lets pass what is printable by itself, and no character of
+  // several bytes.
+  void append_printable(std::string& out, std::string_view text) const {
+    if (!options.server || options.eight_bit) return append_escaped(out, text, escape);
+    while (!text.empty()) {
+      const auto strange = std::find_if(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0 && !std::isprint(static_cast<unsigned char>(c)); });
+      const auto plain = static_cast<size_t>(strange - text.begin());
+      append_escaped(out, text.substr(0, plain), escape);
+      if (plain == text.size()) return;
+      out += fmt::format("\\#{:03o}", static_cast<unsigned char>(text[plain]));
+      text.remove_prefix(plain + 1);
+    }
   }
 
   // These bytes, as they are.

@@ -112,7 +112,7 @@ Status Sender::read_all() {
     ask.ndx = ndx;
     ask.item = TRY(proto::read_item(agreed, in));
     if (terms_.carries_xattrs(ask.item.flags)) ask.xattrs = TRY(proto::read_xattr_numbers(in));
-    if ((ask.item.flags & proto::kTransfer) && !terms_.options.dry_run) {
+    if ((ask.item.flags & proto::kTransfer) && terms_.options.moves_content()) {
       const uint64_t start = in.position();
       ask.head = TRY(proto::read_sum_head(agreed, in));
       const bool again = append && !asked.insert(ndx).second;
@@ -205,6 +205,28 @@ Status Sender::send_values(const Ask& ask, const Entry& entry) {
   return proto::write_xattr_values(values, channel_.out);
 }
 
+Status Sender::turn_to(RecordingSink::Path path) {
+  TRY(channel_.out.drain());
+  channel_.said.take(path);
+  return {};
+}
+
+// A client that receives is told what was counted here; also one that will replay a batch of ours.
+Status Sender::send_statistics(uint64_t bytes_read) {
+  if (!terms_.am_server && !channel_.said.recording()) return {};
+  TRY(channel_.out.drain());
+  proto::Statistics stats;
+  stats.bytes_read = static_cast<int64_t>(bytes_read);
+  stats.bytes_written = static_cast<int64_t>(channel_.out.position());
+  stats.total_size = terms_.totals.total_size;
+  stats.list_build_ms = terms_.totals.list_build_ms;
+  stats.list_transfer_ms = terms_.totals.list_xfer_ms;
+  if (!terms_.am_server) TRY(turn_to(RecordingSink::Path::kBatch));
+  TRY(proto::write_statistics(stats, terms_.agreed, channel_.out));
+  if (!terms_.am_server) TRY(turn_to(RecordingSink::Path::kBoth));
+  return {};
+}
+
 Status Sender::send_file(Ask& ask, Entry& entry) {
   const Options& o = terms_.options;
   const bool again = entry.has(kSent);
@@ -216,7 +238,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
     TRY(channel_.indexes_out->write(ask.ndx, out));
     return proto::write_item(ask.item, terms_.agreed, out);
   };
-  if (o.dry_run) {
+  if (!o.moves_content()) {
     show(entry, ask, 0, {});
     return echo();
   }
@@ -256,6 +278,8 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   const uint64_t start = out.position();
   TRY(echo());
   TRY(send_values(ask, entry));
+  // What the far side is not to carry out goes into the batch alone.
+  if (o.only_write_batch) TRY(turn_to(RecordingSink::Path::kBatch));
   TRY(proto::write_sum_head(ask.head, out));
   const bool before = terms_.reporter.item_before_transfer();
   if (before) show(entry, ask, 0, {});
@@ -276,6 +300,7 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   TRY(tokens_->begin_file());
   const MatchTotals totals = TRY(match_file(map, bytes, ask.index.get(), rules, *tokens_, hasher_, whole, out, terms_.stop));
   TRY(out.bytes(totals.file_sum.bytes().first(digest_bytes(terms_.agreed.transfer_digest))));
+  if (o.only_write_batch) TRY(turn_to(RecordingSink::Path::kBoth));
   line.end();
   terms_.totals.literal_bytes += static_cast<int64_t>(totals.literal_bytes);
   terms_.totals.matched_bytes += static_cast<int64_t>(totals.matched_bytes);
@@ -315,7 +340,8 @@ Status Sender::answer_requests() {
         Segment* segment = window_.find(good->ndx);
         if (!segment || good->ndx < segment->first_ndx())
           return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [sender]", good->ndx));
-        if (terms_.options.remove_source_files || terms_.options.remove_sent_files) sources_->remove(segment->by_ndx(good->ndx));
+        const bool removes = terms_.options.remove_source_files || terms_.options.remove_sent_files;
+        if (removes && !terms_.options.only_write_batch) sources_->remove(segment->by_ndx(good->ndx));
       }
       continue;
     }
@@ -366,16 +392,7 @@ Status Sender::answer_requests() {
         terms_.totals.matches.load(), terms_.totals.hash_hits.load(), terms_.totals.false_alarms.load(), terms_.totals.literal_bytes.load()));
     TRY(proto::write_done(*channel_.indexes_out, channel_.out));
     terms_.reporter.heap(Role::kSender);
-    if (terms_.am_server) {
-      TRY(channel_.out.drain());
-      proto::Statistics stats;
-      stats.bytes_read = static_cast<int64_t>(read_before_mark);
-      stats.bytes_written = static_cast<int64_t>(channel_.out.position());
-      stats.total_size = terms_.totals.total_size;
-      stats.list_build_ms = terms_.totals.list_build_ms;
-      stats.list_transfer_ms = terms_.totals.list_xfer_ms;
-      TRY(proto::write_statistics(stats, agreed, channel_.out));
-    }
+    TRY(send_statistics(read_before_mark));
     TRY(channel_.out.flush());
     said_end = true;
   }

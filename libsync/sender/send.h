@@ -60,6 +60,8 @@ class Sender {
   Status read_all();
   Status answer(Ask& ask);
   Status send_file(Ask& ask, Entry& entry);
+  Status turn_to(RecordingSink::Path path);
+  Status send_statistics(uint64_t bytes_read);
   Status send_values(const Ask& ask, const Entry& entry);
   Status keep_ahead(bool idle);
   Status send_one_list();

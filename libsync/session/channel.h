@@ -8,6 +8,7 @@
 #include "libio/base/stream.h"
 #include "libproto/frames.h"
 #include "libproto/index.h"
+#include "libsync/session/recording.h"
 
 namespace ocsync::sync {
 
@@ -15,10 +16,12 @@ class Channel {
  public:
   // Borrows the raw streams. `on_message` is called on the reading thread.
   Channel(ByteSource& raw_in, ByteSink& raw_out, proto::DemuxSource::OnMessage on_message)
-      : demux(raw_in, std::move(on_message)), mux(raw_out), in(demux), out(mux) {}
+      : demux(raw_in, std::move(on_message)), mux(raw_out), heard(demux), said(mux), in(heard), out(said) {}
 
   proto::DemuxSource demux;
   proto::MuxSink mux;
+  RecordingSource heard;
+  RecordingSink said;
   Reader in;
   Writer out;
   std::optional<proto::IndexReader> indexes_in;

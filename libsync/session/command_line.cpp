@@ -1,6 +1,7 @@
 #include "libsync/session/command_line.h"
 
 #include <cstdio>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -19,8 +20,9 @@ int run_command_line(std::span<const char* const> argv) {
   const auto command = parse_command_line(static_cast<int>(argv.size()), argv.data(), environment);
   if (!command) {
     const int code = exit_code_of(command.error());
-    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [client=3.5.0]\n", command.error().text,
-               exit_text(code), code);
+    const bool far_side = argv.size() > 1 && std::string_view(argv[1]) == "--server";
+    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [{}=3.5.0]\n", command.error().text,
+               exit_text(code), code, far_side ? "server" : "client");
     return code;
   }
   const io::SignalWatch signals(stop);

@@ -11,6 +11,7 @@
 
 #include "libio/base/clock.h"
 #include "libproto/args.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/options/far_args.h"
 #include "libsync/report/exit_code.h"
 #include "libsync/session/daemon_client.h"
@@ -144,7 +145,7 @@ Result<bool> FarSide::introduce(Connection& connection) {
     only_listed_ = !talk.goes_on;
     return talk.goes_on;
   }
-  if (!program_->secluded.empty()) TRY(proto::write_args(program_->secluded, connection.channel.out));
+  if (!program_->secluded.empty()) TRY(proto::write_args(secluded_to_wire(options_->iconv, false, program_->secluded), connection.channel.out));
   return true;
 }
 

@@ -12,6 +12,7 @@
 #include "libio/os/socket.h"
 #include "libio/os/terminal.h"
 #include "libproto/args.h"
+#include "libsync/list/name_charset.h"
 #include "libproto/auth.h"
 #include "libproto/daemon_lines.h"
 #include "libsync/options/far_args.h"
@@ -358,7 +359,7 @@ Result<DaemonTalk> talk_to_daemon(const Options& options, const Journey& journey
     break;
   }
   TRY(talk.version >= 30 ? proto::write_args(args.words, out) : write_line_args(args.words, out));
-  if (options.secluded_args) TRY(proto::write_args(args.secluded, out));
+  if (options.secluded_args) TRY(proto::write_args(secluded_to_wire(options.iconv, false, args.secluded), out));
   TRY(out.flush());
   talk.goes_on = true;
   return talk;

@@ -18,6 +18,7 @@
 #include "libsync/receiver/local_transfers.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/copy_as.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/push.h"
@@ -174,7 +175,8 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 }
 
 // A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
-Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file) {
+Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file,
+                     BatchWriter* batch, Role& blame) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
   const io::Fd near(ends[0]), far(ends[1]);
@@ -185,10 +187,18 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   const FarArguments words = TRY(far_command(plain, true, {journey.destination.value_or(".")}));
   std::vector<std::string> line{"rsync"};
   line.insert(line.end(), words.words.begin(), words.words.end());
-  auto parsed = TRY(parse_command_line(line, ParseEnvironment::of_process()));
+  auto parsed = parse_command_line(line, ParseEnvironment::of_process());
+  if (!parsed) {
+    // Options of -M: the other end is what does not understand them.
+    reporter.error_line(parsed.error().text, false);
+    reporter.exit_line(exit_code_of(parsed.error()), Role::kReceiverStart, "main.cpp(1)");
+    return fail(worded(Error(Fault::kStream, "unexpected end of stream"), 0, "sender"));
+  }
   // Debug words do not travel; but the other end is ours as well.
-  parsed.options.verbosity.debug = options.verbosity.debug;
-  const Options& receiving = parsed.options;
+  parsed->options.verbosity.debug = options.verbosity.debug;
+  // It would refuse algorithms that a batch cannot have.
+  if (batch && !options.only_write_batch) parsed->options.write_batch = options.write_batch;
+  const Options& receiving = parsed->options;
 
   Connection connection(near.get(), near.get(), options, stop);
   connection.reporter = &reporter;
@@ -206,7 +216,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
     other_reporter.flush();
     ::shutdown(far.get(), SHUT_RDWR);
   });
-  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }};
+  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }, batch};
   const Status status = push_over(parts);
   if (!status) connection.farewell(status.error());
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
@@ -216,14 +226,20 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   totals.list_bytes = 0;
   if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;
   reporter.state().io_error |= other_reporter.state().io_error;
+  if (!far_status && !other.channel.mux.enabled()) {
+    // An end that fails before it can send messages speaks for itself, and the other finds the connection closed.
+    (void)Ending(reporter, other.role).of(far_status.error());
+    return fail(worded(Error(Fault::kStream, "unexpected end of stream"), 0, "sender"));
+  }
   if (!status && (far_status || status.error().fault != Fault::kFarExit)) return status;
+  if (!far_status) blame = other.role;
   return far_status;
 }
 
 }  // namespace
 
 int run_local(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-              io::Stop& stop) {
+              io::Stop& stop, BatchWriter* batch) {
   Ending ending(reporter, Role::kClient);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -241,9 +257,10 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
     style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
     reporter.set_style(style);
     // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.
-    if (!terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
+    if (batch) terms.whole_file = options.whole_file.value_or(false);
+    if (batch || !terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
       parts_say_matches = true;
-      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file);
+      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file, batch, blame);
     }
     say_algorithms(terms);
     FilterRules filters = std::move(files.rules);

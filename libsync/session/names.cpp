@@ -1,6 +1,7 @@
 #include "libsync/session/names.h"
 
 #include "libsync/list/files_from.h"
+#include "libsync/list/name_charset.h"
 
 namespace ocsync::sync {
 
@@ -18,10 +19,11 @@ Result<SourceNames> local_source_names(const Options& options, const std::vector
   return out;
 }
 
-Result<std::vector<std::string>> forwarded_names(Reader& in, const Options&) {
+Result<std::vector<std::string>> forwarded_names(Reader& in, NameCharset* from_wire) {
   std::vector<std::string> names;
   NameListReader reader(in, NameListReader::Form::kForwarded);
-  while (auto name = TRY(reader.next())) names.push_back(sanitized_name(*name, true));
+  while (auto name = TRY(reader.next()))
+    names.push_back(sanitized_name(from_wire ? from_wire->text_from_wire(*name) : *name, true));
   return names;
 }
 

@@ -6,17 +6,19 @@
 
 #include "libproto/filters_wire.h"
 #include "libsync/list/admit.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/list/files_from.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
 #include "libsync/session/copy_as.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/receiving.h"
 
 namespace ocsync::sync {
 
 int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop) {
+             io::Stop& stop, BatchWriter* batch) {
   Ending ending(reporter, Role::kReceiverStart);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -75,16 +77,19 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
         const bool bare = agreed.client_frames && !agreed.files_from_framed;
         if (bare) TRY(channel.mux.disable());
         MemorySource source(as_bytes(files.names));
-        TRY(forward_names(source, options.from0, channel.out));
+        TRY(forward_names(source, options.from0, channel.out, {}, options.secluded_args ? terms.charset.get() : nullptr));
         TRY(channel.out.flush());
         if (bare) channel.mux.enable();
         return {};
       };
     }
+    if (batch) TRY(batch->write_script(options, filters, agreed));
+    if (batch) TRY(batch->begin(options, agreed, channel, false));
     const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination,
                                                           admission(options, filters, requested), forward, [&] {
       far->bring_down(connection);
     }));
+    if (batch) TRY(batch->finish());
     nothing_came = result.nothing_came;
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);

@@ -8,8 +8,10 @@
 
 namespace ocsync::sync {
 
-// Runs to the end and returns the exit code. The rules of `files` are taken.
+class BatchWriter;
+
+// Runs to the end and returns the exit code. The rules of `files` are taken. `batch` (may be null) records the run.
 int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop);
+             io::Stop& stop, BatchWriter* batch);
 
 }  // namespace ocsync::sync

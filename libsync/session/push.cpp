@@ -6,6 +6,7 @@
 #include "libsync/report/progress.h"
 #include "libsync/session/connect.h"
 #include "libsync/session/copy_as.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/sending.h"
@@ -41,18 +42,20 @@ Status push_over(PushParts& parts) {
   // Rules that the version cannot express are refused even where the far side would not read them.
   const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
   if (FilterRules::travels(options, agreed)) TRY(proto::write_rules(rules, channel.out));
+  if (parts.batch) TRY(parts.batch->write_script(options, filters, agreed));
+  if (parts.batch) TRY(parts.batch->begin(options, agreed, channel, true));
   if (names_come_from_there) {
     TRY(channel.out.flush());
     sources.base = parts.sources.empty() ? std::string() : parts.sources[0];
-    sources.names = TRY(forwarded_names(channel.in, options));
+    sources.names = TRY(forwarded_names(channel.in, options.secluded_args ? terms.charset.get() : nullptr));
     if (!agreed.files_from_framed) channel.demux.enable();
   }
   TRY(run_sending_side(terms, parts.connection, filters, sources.base, sources.names, parts.bring_down));
-  return {};
+  return parts.batch ? parts.batch->finish() : Status();
 }
 
 int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop) {
+             io::Stop& stop, BatchWriter* batch) {
   Ending ending(reporter, Role::kSender);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -64,7 +67,7 @@ int run_push(const Options& options, const Journey& journey, OperatorFiles& file
   connection.reporter = &reporter;
   connection.client = true;
   PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, false,
-                  [&] { far->bring_down(connection); }};
+                  [&] { far->bring_down(connection); }, batch};
   bool went_on = true;
   const auto run = [&]() -> Status {
     went_on = TRY(far->introduce(connection));

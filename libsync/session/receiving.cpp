@@ -12,7 +12,7 @@ namespace ocsync::sync {
 
 Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
                                            const std::optional<std::string>& destination, AdmitEntry admit,
-                                           const std::function<Status()>& forward, const std::function<void()>& bring_down) {
+                                           const std::function<Status()>& forward, const std::function<void()>& bring_down, Replay* replay) {
   ReceivingResult result;
   Channel& channel = connection.channel;
   const Options& o = terms.options;
@@ -56,14 +56,16 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
 
   Events events;
   Pending pending;
-  WireTransfers transfers(terms, channel, pending);
-  Generator generator(terms, filters, dest, transfers, events);
-  Receiver receiver(terms, channel, lists, dest.clone(), pending, events);
+  std::unique_ptr<Transfers> transfers;
+  if (replay) transfers = std::make_unique<ReplayTransfers>(pending, *replay);
+  else transfers = std::make_unique<WireTransfers>(terms, channel, pending);
+  Generator generator(terms, filters, dest, *transfers, events);
+  Receiver receiver(terms, channel, lists, dest.clone(), pending, events, replay);
   connection.on_message = [&](const proto::Message& message) -> Status {
     if (const auto* text = std::get_if<proto::TextMessage>(&message)) terms.reporter.from_far_side(*text);
     else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) terms.reporter.state().io_error |= bits->bits;
     else if (const auto* refused = std::get_if<proto::NoSendMessage>(&message)) {
-      if (pending.take(refused->ndx) && !o.dry_run) return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
+      if (pending.take(refused->ndx) && o.moves_content()) return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
     }
     return {};
   };
@@ -72,7 +74,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   std::atomic<Role> blame{Role::kReceiverStart};
   const auto generate = [&]() -> Status {
     if (const Status done = generator.run(); !done) {
-      if (blame == Role::kReceiverStart) blame = Role::kGenerator;
+      if (blame == Role::kReceiverStart && !receiver.failed()) blame = Role::kGenerator;
       return done;
     }
     terms.reporter.heap(Role::kGenerator);

@@ -4,6 +4,7 @@
 #include "libproto/closing.h"
 #include "libsync/filter/rules.h"
 #include "libsync/list/exchange.h"
+#include "libsync/receiver/replay.h"
 #include "libsync/session/pieces.h"
 
 namespace ocsync::sync {
@@ -15,9 +16,10 @@ struct ReceivingResult {
 
 // `destination`: the operand, unset when only listing. `admit` may be empty. `forward` (may be empty) writes the names of
 // --files-from; the far side answers while it reads them, so it runs on a thread of its own until the first list is here.
-// `bring_down` makes blocked reads and writes return.
+// `bring_down` makes blocked reads and writes return. `replay`: the far side is a batch file.
 Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
                                            const std::optional<std::string>& destination, AdmitEntry admit,
-                                           const std::function<Status()>& forward, const std::function<void()>& bring_down);
+                                           const std::function<Status()>& forward, const std::function<void()>& bring_down,
+                                           Replay* replay = nullptr);
 
 }  // namespace ocsync::sync

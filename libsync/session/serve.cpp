@@ -8,7 +8,9 @@
 #include "libio/base/clock.h"
 #include "libproto/args.h"
 #include "libproto/filters_wire.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/list/files_from.h"
+#include "libsync/options/draft.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
@@ -132,7 +134,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
       const bool bare = agreed.client_frames && !agreed.files_from_framed;
       if (bare) channel.demux.disable();
       sources.base = operands.empty() ? std::string() : operands[0];
-      sources.names = TRY(forwarded_names(channel.in, options));
+      sources.names = TRY(forwarded_names(channel.in, options.secluded_args ? terms.charset.get() : nullptr));
       if (bare) channel.demux.enable();
     } else {
       if (operands.empty() && (options.recurse || options.dirs || options.list_only)) operands.push_back(".");
@@ -159,7 +161,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
       const std::string text = TRY(read_names_file(options));
       if (!agreed.files_from_framed) TRY(channel.mux.disable());
       MemorySource source(as_bytes(text));
-      TRY(forward_names(source, options.from0, channel.out));
+      TRY(forward_names(source, options.from0, channel.out, {}, options.secluded_args ? terms.charset.get() : nullptr));
       TRY(channel.out.flush());
       if (!agreed.files_from_framed) channel.mux.enable();
       return {};
@@ -214,7 +216,7 @@ int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& envi
     Ending ending(early, Role::kServer);
     const auto args = proto::read_args(connection.channel.in);
     if (!args) return ending.of(worded(args.error(), connection.activity.bytes_in, "server"));
-    auto parsed = parse_secluded(first, *args, environment);
+    auto parsed = parse_secluded(first, secluded_from_wire(first.draft->iconv, true, *args), environment);
     if (!parsed) return ending.of(parsed.error());
     options = std::move(parsed->options);
   }

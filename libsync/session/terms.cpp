@@ -20,7 +20,7 @@ bool Terms::same_time(io::FileTime a, io::FileTime b) const {
 
 bool Terms::carries_xattrs(uint32_t flags) const {
   constexpr uint32_t kLinked = proto::kXnameFollows | proto::kLocalChange;
-  if (options.xattrs == 0 || options.dry_run || !(flags & proto::kReportXattr)) return false;
+  if (options.xattrs == 0 || !options.moves_content() || !(flags & proto::kReportXattr)) return false;
   return !(agreed.xattr_shortcut && (flags & kLinked) == kLinked);
 }
 

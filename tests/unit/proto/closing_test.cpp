@@ -87,7 +87,7 @@ TEST_CASE("batch head: as recorded") {
                            .compat = 0x1ff,
                            .seed = 12345});
   CHECK(written([&](Writer& out) { return write_batch_head(*head, out); }) == recorded);
-  const Agreement agreed = batch_agreement(*head);
+  const Agreement agreed = *batch_agreement(*head, {.incremental = true});
   CHECK(agreed.incremental);
   CHECK(agreed.transfer_digest == DigestKind::kMd5);
   CHECK(agreed.block_seed == SeedOrder::kBefore);
@@ -109,7 +109,7 @@ TEST_CASE("batch head: old versions have no compatibility flags and fewer option
     REQUIRE_FALSE(head);
     CHECK(head.error().fault == Fault::kProtocol);
   }
-  const Agreement agreed = batch_agreement({.stream_flags = kStreamCompress, .version = 29});
+  const Agreement agreed = *batch_agreement({.stream_flags = kStreamCompress, .version = 29}, {});
   CHECK(agreed.compression == Compression::kZlib);
   CHECK(agreed.transfer_digest == DigestKind::kMd4);
   CHECK(agreed.seeded_file_sum);
