@@ -218,6 +218,12 @@ Result<Accepted> accept_from(int listener) {
   return describe(std::move(fd), from, bytes);
 }
 
+bool is_socket(int fd) {
+  int type = 0;
+  socklen_t bytes = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) == 0;
+}
+
 Result<Accepted> peer_of(int socket) {
   sockaddr_storage from{};
   socklen_t bytes = sizeof from;

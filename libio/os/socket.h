@@ -48,6 +48,7 @@ Result<Accepted> accept_from(int listener);
 // The same facts about a socket that somebody else accepted (standard input of a daemon under inetd); ENOTSOCK or
 // EAFNOSUPPORT if it is none of ours.
 Result<Accepted> peer_of(int socket);
+bool is_socket(int fd);
 // The name that the address resolves to, if that name resolves back to the address.
 Result<std::string> verified_host_name(const std::string& address);
 
