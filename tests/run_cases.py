@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs the journeys in tests/cases/*.case: each for every way of travelling, compared with what rsync 3.5.0 does.
 
-    tests/run_cases.py [--binary PATH] [--only TEXT]... [--way WAY]... [--quick] [--jobs N] [--keep] [--list] [-v]
+    tests/run_cases.py [--binary PATH] [--only TEXT]... [--way WAY]... [--quick|--sampled] [--jobs N] [--keep] [--list] [-v]
 
 A case is a list of lines, obeyed in order:
 
     about     one sentence
     needs     root | user | acl         skip otherwise; "user" runs as nobody when root starts it
     ways      local push pull           which kinds make sense (all unless said)
+    except    push:3.2.7>ocsync ...     these ways make none, and why in "about"
     protocols 27 28 ...                 repeat push and pull with these versions forced
     env       NAME=VALUE
     umask     077
@@ -32,6 +33,7 @@ import concurrent.futures
 import difflib
 import glob
 import os
+import random
 import re
 import shlex
 import sys
@@ -49,6 +51,7 @@ class Case:
     def __init__(self, path):
         self.name = os.path.splitext(os.path.basename(path))[0]
         self.about, self.needs, self.ways, self.protocols = "", set(), {"local", "push", "pull"}, []
+        self.exceptions = set()
         self.env, self.umask, self.timeout, self.loose = {}, 0o022, 60, set()
         self.codes = set()
         self.steps, self.then, self.stdin = [], [], None
@@ -72,6 +75,8 @@ class Case:
             self.needs |= set(rest.split())
         elif key == "ways":
             self.ways = set(rest.split())
+        elif key == "except":
+            self.exceptions = set(rest.split())
         elif key == "protocols":
             self.protocols = [int(p) for p in rest.split()]
         elif key == "env":
@@ -120,20 +125,22 @@ class Case:
             return "needs root"
         return None
 
-    def all_ways(self, programs, quick):
-        out = []
+    def all_ways(self, extent):
+        out, rest = [], []
         if "local" in self.ways:
             out.append(Way("local", OURS))
         for kind in ("push", "pull"):
             if kind not in self.ways:
                 continue
             pairs = [(OURS, OURS), (OURS, NEW), (NEW, OURS)]
-            if not quick:
-                pairs += [(OURS, OLD), (OLD, OURS)]
             out += [Way(kind, c, s) for c, s in pairs]
-            for protocol in [] if quick else self.protocols:
-                out += [Way(kind, c, s, protocol) for c, s in [(OURS, OURS), (OURS, NEW), (NEW, OURS)]]
-        return out
+            rest += [Way(kind, c, s) for c, s in [(OURS, OLD), (OLD, OURS)]]
+            for protocol in self.protocols:
+                rest += [Way(kind, c, s, protocol) for c, s in [(OURS, OURS), (OURS, NEW), (NEW, OURS)]]
+        rest = [way for way in rest if str(way) not in self.exceptions]
+        if extent == "sampled":
+            rest = random.Random(self.name).sample(rest, min(1, len(rest)))
+        return out if extent == "quick" else out + rest
 
 
 class Result:
@@ -279,7 +286,9 @@ def main():
     parser.add_argument("--binary", help="the ocsync to test (default: the newest build); rsync itself checks the tests")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="cases whose name contains TEXT")
     parser.add_argument("--way", action="append", default=[], help="only these, e.g. push:ocsync>3.5.0@29, or a prefix such as local")
-    parser.add_argument("--quick", action="store_true", help="without the older rsync and forced protocols")
+    parser.add_argument("--quick", dest="extent", action="store_const", const="quick", default="all",
+                        help="without the older rsync and forced protocols")
+    parser.add_argument("--sampled", dest="extent", action="store_const", const="sampled", help="of those one for each case, drawn by its name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--keep", action="store_true", help="leave the trees for inspection")
     parser.add_argument("--list", action="store_true")
@@ -310,7 +319,7 @@ def main():
         jobs, skipped = [], 0
         for case in cases:
             reason = case.why_skipped()
-            for way in case.all_ways(programs, options.quick):
+            for way in case.all_ways(options.extent):
                 if options.way and not any(str(way) == w or (":" not in w and str(way).startswith(w)) for w in options.way):
                     continue
                 if reason or not all(programs.has(p) for p in (way.client, way.server) if p):
