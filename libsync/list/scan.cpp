@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "libsync/list/content_digest.h"
 #include "libsync/list/exchange.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/list/named_dir.h"
@@ -21,29 +22,6 @@ namespace ocsync::sync {
 Follow source_follow(const Options& o) {
   return o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links ? Follow::kAnywhere : Follow::kInside;
 }
-
-namespace {
-
-// The digest of a file's content for -c; all zero if it cannot be read.
-Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, const io::Stop& stop) {
-  Digest zero;
-  zero.size = static_cast<uint8_t>(digest_bytes(kind));
-  const auto file = dir.open_read(leaf);
-  if (!file) return zero;
-  file->advise_sequential();
-  Hasher hasher(kind);
-  thread_local std::vector<std::byte> buffer(256 * 1024);
-  for (uint64_t offset = 0;;) {
-    const auto got = file->read_at(buffer, offset);
-    if (!got || stop.requested()) return zero;
-    if (*got == 0) break;
-    hasher.update(Bytes(buffer).first(*got));
-    offset += *got;
-  }
-  return hasher.finish();
-}
-
-}  // namespace
 
 Scanner::Scanner(const Terms& terms, const FilterRules& filters, std::string base)
     : terms_(terms), filters_(filters), base_(std::move(base)) {
@@ -265,7 +243,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     }
   }
   if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
-    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, terms_.stop);
+    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, info.size, terms_.stop);
   Totals& totals = terms_.totals;
   totals.files.add(mode);
   if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);

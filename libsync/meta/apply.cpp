@@ -16,7 +16,7 @@ namespace {
 struct Speaker {
   const Terms& terms;
   Role role;
-  std::string_view shown;
+  Shown shown;
   void error(std::string_view what, int sys) const { terms.reporter.error_transfer(role, std::string(what), sys); }
 };
 
@@ -47,9 +47,9 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
   if (number < 0) return false;
   const MetaBook::Wanted wanted = terms.meta->wanted(number);
   for (const std::string& name : wanted.missing)
-    say.terms.reporter.error_line(fmt::format("Missing abbreviated xattr value, {}, for {}", name, say.shown), true);
+    say.terms.reporter.error_line(fmt::format("Missing abbreviated xattr value, {}, for {}", name, say.shown()), true);
 
-  const auto here = read_attributes(object, now.mode, terms, Side::kReceiver, say.shown);
+  const auto here = read_attributes(object, now.mode, terms, Side::kReceiver, say.shown());
   if (!here) {
     say.error(here.error().text, here.error().sys);
     return false;
@@ -78,13 +78,13 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
     if (const Status s = xattrs.set(a->name, as_bytes(a->value)); s)
       changed = true;
     else
-      say.error(fmt::format("rsync_xal_set: {}setxattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
+      say.error(fmt::format("rsync_xal_set: {}setxattr({},\"{}\") failed", call, say.shown(), a->name), s.error().sys);
   }
   for (const Attribute* a : to_remove) {
     if (const Status s = xattrs.remove(a->name); s)
       changed = true;
     else
-      say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown, a->name), s.error().sys);
+      say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown(), a->name), s.error().sys);
   }
   return changed;
 }
@@ -133,13 +133,13 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
   const auto one = [&](proto::AclKind kind, int32_t number) {
     if (number < 0) return true;
     const proto::WireAcl listed = terms.meta->acl(kind, number);
-    const auto here = kind == proto::AclKind::kAccess ? read_access_acl(object, now.mode, terms, say.shown)
-                                                      : read_default_acl(object, now.mode, terms, say.shown);
+    const auto here = kind == proto::AclKind::kAccess ? read_access_acl(object, now.mode, terms, say.shown())
+                                                      : read_default_acl(object, now.mode, terms, say.shown());
     if (here && (kind == proto::AclKind::kAccess ? same_beyond_mode(*here, listed, mode) : *here == listed))
       return true;
     const Status s = write_acl(kind, listed, object, now, mode, terms);
     if (!s) {
-      say.error(fmt::format("set_acl: sys_acl_set_file({}, ACL_TYPE_{})", say.shown,
+      say.error(fmt::format("set_acl: sys_acl_set_file({}, ACL_TYPE_{})", say.shown(),
                             kind == proto::AclKind::kAccess ? "ACCESS" : "DEFAULT"),
                 s.error().sys);
       return false;
@@ -155,18 +155,18 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
 }  // namespace
 
 void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role,
-               std::string_view shown) {
+               Shown shown) {
   const Options& o = terms.options;
   const Speaker say{terms, role, shown};
   if (o.xattrs > 0) {
-    const auto attributes = read_attributes(from, mode, terms, Side::kReceiver, shown);
+    const auto attributes = read_attributes(from, mode, terms, Side::kReceiver, shown());
     if (!attributes) {
       say.error(attributes.error().text, attributes.error().sys);
     } else if (!attributes->empty()) {
       const WriteLoan loan(to, terms);
       for (const Attribute& a : *attributes)
         if (const Status s = to.xattrs().set(a.name, as_bytes(a.value)); !s)
-          say.error(fmt::format("copy_xattrs: lsetxattr({},\"{}\") failed", shown, a.name), s.error().sys);
+          say.error(fmt::format("copy_xattrs: lsetxattr({},\"{}\") failed", shown(), a.name), s.error().sys);
     }
   }
   if (!o.acls || o.fake_super || S_ISLNK(mode)) return;
@@ -178,7 +178,7 @@ void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms&
 }
 
 unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo& found,
-                          const Terms& terms, Role role, std::string_view shown, const ApplyChoice& choice) {
+                          const Terms& terms, Role role, Shown shown, const ApplyChoice& choice) {
   const Options& options = terms.options;
   const Speaker say{terms, role, shown};
   unsigned updated = 0;
@@ -187,7 +187,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (options.fake_super) {
     // The caller may have seen either side of it.
     const auto real = object.info();
-    const auto stands_for = real ? faked(object, *real, shown) : real;
+    const auto stands_for = real ? faked(object, *real, shown()) : real;
     if (stands_for) now = *stands_for;
   }
   if (terms.module_modes && !S_ISLNK(new_mode)) new_mode = terms.module_modes->apply(new_mode);
@@ -199,7 +199,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if ((change_uid || change_gid) && !options.fake_super) {
     if (const Status s = object.set_owner(change_uid ? entry.uid : UINT32_MAX, change_gid ? entry.gid : UINT32_MAX);
         !s) {
-      say.error(fmt::format("{} {} failed", change_uid ? "chown" : "chgrp", shown), s.error().sys);
+      say.error(fmt::format("{} {} failed", change_uid ? "chown" : "chgrp", shown()), s.error().sys);
       return updated;
     }
     if (now.mode & (S_ISUID | S_ISGID)) {
@@ -219,7 +219,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       wanted.rdev_minor = entry.extras->rdev_minor;
     }
     if (const Status s = store_fake(object, wanted); !s)
-      say.error(fmt::format("failed to write xattr user.rsync.%stat for {}", shown), s.error().sys);
+      say.error(fmt::format("failed to write xattr user.rsync.%stat for {}", shown()), s.error().sys);
   }
   // On some systems this moves the time of modification, so that is set again.
   const bool xattrs_changed = choice.xattrs && options.xattrs > 0 && apply_xattrs(entry, object, now, say);
@@ -229,16 +229,17 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       !choice.times || (options.omit_dir_times && now.is_dir()) || (options.omit_link_times && now.is_symlink());
   bool set_mtime = false, set_atime = false;
   if (!skip_times) {
-    const bool other = choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time());
+    const bool other = choice.just_written || (choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time()));
     set_mtime = options.times && (other || xattrs_changed);
     if (options.atimes > 0 && !now.is_dir() && entry.extras)
       set_atime = choice.exact_times || now.atime.sec != entry.extras->atime;
   }
   if (set_mtime || set_atime) {
     std::optional<io::FileTime> atime = now.atime;
+    if (choice.just_written) atime.reset();
     if (set_atime) atime = io::FileTime{entry.extras->atime, 0};
     if (const Status s = object.set_times(atime, set_mtime ? entry.time() : now.mtime); !s) {
-      say.error(fmt::format("failed to set times on {}", shown), s.error().sys);
+      say.error(fmt::format("failed to set times on {}", shown()), s.error().sys);
       return updated;
     }
     if (set_mtime && !xattrs_changed) updated |= kUpdatedTime;
@@ -251,7 +252,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (!S_ISLNK(new_mode) && ((now.mode ^ new_mode) & 07777) != 0) {
     if (!options.fake_super) {
       if (const Status s = object.set_mode(new_mode & 07777); !s) {
-        say.error(fmt::format("failed to set permissions on {}", shown), s.error().sys);
+        say.error(fmt::format("failed to set permissions on {}", shown()), s.error().sys);
         return updated;
       }
     }

@@ -27,7 +27,7 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
   const auto now = to.info();
   if (now && ((owner && now->uid != info.uid) || (o.group && now->gid != info.gid)))
     (void)to.set_owner(owner ? info.uid : UINT32_MAX, o.group ? info.gid : UINT32_MAX);
-  copy_meta(from, to, info.mode, terms_, Role::kReceiver, shown);
+  copy_meta(from, to, info.mode, terms_, Role::kReceiver, [&] { return std::string(shown); });
   uint32_t mode = info.permissions();
   if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
   (void)to.set_mode(mode);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "libsync/list/content_digest.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/fake_super.h"
@@ -20,21 +21,7 @@ std::optional<std::string> DiskProbe::link_target() {
 }
 
 Digest DiskProbe::content_digest() {
-  Digest zero;
-  zero.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
-  const auto file = dir_.open_read(leaf_);
-  if (!file) return zero;
-  file->advise_sequential();
-  Hasher hasher(terms_.agreed.list_digest);
-  std::vector<std::byte> buffer(256 * 1024);
-  for (uint64_t offset = 0;;) {
-    const auto got = file->read_at(buffer, offset);
-    if (!got || terms_.stop.requested()) return zero;
-    if (*got == 0) break;
-    hasher.update(Bytes(buffer).first(*got));
-    offset += *got;
-  }
-  return hasher.finish();
+  return sync::content_digest(dir_, leaf_, terms_.agreed.list_digest, expected_, terms_.stop);
 }
 
 std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
@@ -108,7 +95,7 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     int level = 1;
     if (name != ".") {
       const auto leaf = io::Leaf::check(name);
-      DiskProbe probe(*where, *leaf, terms);
+      DiskProbe probe(*where, *leaf, terms, info->size);
       if (quick_check(entry, *info, probe, terms, Attempt::kFirst)) level = same_attributes(Object::named(*where, *leaf)) ? 3 : 2;
     } else {
       level = same_attributes(Object::itself(*where)) ? 3 : 2;
@@ -177,7 +164,7 @@ void Fuzzy::used(std::string_view leaf) {
     if (candidate.leaf == leaf) candidate.used = true;
 }
 
-std::optional<Basis> Fuzzy::find(const Entry& entry, const std::string& dir_path, const std::shared_ptr<const io::Dir>& dir) {
+std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, const std::shared_ptr<const io::Dir>& dir) {
   if (!loaded_ || path_ != dir_path) {
     path_ = dir_path;
     loaded_ = true;
@@ -185,7 +172,7 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, const std::string& dir_path
     const int count = 1 + (terms_.options.fuzzy > 1 ? basis_.count() : 0);
     for (int i = 0; i < count; ++i) {
       Listing listing;
-      listing.dir = i == 0 ? dir : basis_.dir(i - 1, dir_path);
+      listing.dir = i == 0 ? dir : basis_.dir(i - 1, path_);
       if (listing.dir) {
         if (const auto names = listing.dir->list()) {
           for (const io::DirEntry& item : names->entries) {

@@ -44,7 +44,7 @@ class Fuzzy {
  public:
   Fuzzy(const Terms& terms, const BasisDirs& basis) : terms_(terms), basis_(basis) {}
   // The best candidate for an entry that is missing here, or nothing. `dir` is the destination's directory of the entry.
-  std::optional<Basis> find(const Entry& entry, const std::string& dir_path, const std::shared_ptr<const io::Dir>& dir);
+  std::optional<Basis> find(const Entry& entry, std::string_view dir_path, const std::shared_ptr<const io::Dir>& dir);
   // This file is about to change: it serves nobody as a basis any more.
   void used(std::string_view leaf);
 
@@ -69,10 +69,11 @@ class Fuzzy {
 // --write-devices a device.
 std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms);
 
-// A Probe that looks at the disk.
+// A Probe that looks at the disk. `expected`: the size of what is there, as known so far.
 class DiskProbe final : public Probe {
  public:
-  DiskProbe(const io::Dir& dir, io::Leaf leaf, const Terms& terms) : dir_(dir), leaf_(leaf), terms_(terms) {}
+  DiskProbe(const io::Dir& dir, io::Leaf leaf, const Terms& terms, uint64_t expected)
+      : dir_(dir), leaf_(leaf), terms_(terms), expected_(expected) {}
   std::optional<std::string> link_target() override;
   Digest content_digest() override;
 
@@ -80,6 +81,7 @@ class DiskProbe final : public Probe {
   const io::Dir& dir_;
   io::Leaf leaf_;
   const Terms& terms_;
+  uint64_t expected_;
 };
 
 }  // namespace ocsync::sync

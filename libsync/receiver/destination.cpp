@@ -14,10 +14,12 @@ namespace ocsync::sync {
 Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
   if (!root_) return fail(Error(ENOENT));  // a dry run did not make the destination
   if (path.empty() || path == ".") return root_;
+  // The one asked for last stands in front: nearly always it is wanted again.
   for (Slot& slot : slots_)
     if (slot.path == path) {
       slot.used = ++clock_;
-      return slot.dir;
+      std::swap(slot, slots_.front());
+      return slots_.front().dir;
     }
   const std::string text(path);
   auto found = root_->beneath(text);
@@ -28,8 +30,10 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
     for (size_t i = 1; i < slots_.size(); ++i)
       if (slots_[i].used < slots_[oldest].used) oldest = i;
     slots_[oldest] = Slot{text, dir, ++clock_};
+    std::swap(slots_[oldest], slots_.front());
   } else {
     slots_.push_back(Slot{text, dir, ++clock_});
+    std::swap(slots_.back(), slots_.front());
   }
   return dir;
 }

@@ -87,13 +87,14 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         return fail(Fault::kProtocol, fmt::format("ABORTING due to invalid path from sender: {}", entry.path()));
       }
     }
+    const std::optional<io::FileInfo> seen_before = own_turn ? recall_dir(spot) : std::nullopt;
     auto dir = destination_.dir(spot.dir_path);
     if (!dir && o.relative && !o.implied_dirs && entry.mode != 0 && !o.dry_run) {
       // Parents that were not sent are made with the usual permissions.
       std::shared_ptr<const io::Dir> above = destination_.root();
       for (size_t at = 0; above && at < spot.dir_path.size();) {
         const size_t end = std::min(spot.dir_path.find('/', at), spot.dir_path.size());
-        const std::string part = spot.dir_path.substr(at, end - at);
+        const std::string part(spot.dir_path.substr(at, end - at));
         const auto leaf = io::Leaf::check(part);
         if (!leaf) break;
         (void)above->make_dir(*leaf, 0777);
@@ -110,9 +111,14 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         info = spot.dir->self();
       } else {
         spot.leaf_text = destination_.leaf_of(entry);
-        spot.leaf = TRY(io::Leaf::check(spot.leaf_text));
+        spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
         const bool nothing_here = has_fresh_dir_ && attempt == Attempt::kFirst && !entry.is_dir() && spot.dir_path == fresh_dir_;
-        if (!nothing_here) info = spot.dir->info(*spot.leaf);
+        if (nothing_here) {
+        } else if (seen_before) {
+          info = *seen_before;
+        } else {
+          info = spot.dir->info(*spot.leaf);
+        }
         if (info && info->is_symlink() && entry.is_dir() && o.keep_dirlinks) {
           const auto there = spot.dir->info_following(*spot.leaf);
           if (there && there->is_dir()) info = *there;
@@ -125,7 +131,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     } else {
       stat_errno = dir.error().sys;
       spot.leaf_text = destination_.leaf_of(entry);
-      if (const auto leaf = io::Leaf::check(spot.leaf_text)) spot.leaf = *leaf;
+      if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;
     }
   } else {
     spot.leaf_text = destination_.leaf_of(entry);
@@ -149,9 +155,10 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     Digest content_digest() override { return {}; }
   } no_probe;
   std::optional<DiskProbe> disk_probe;
-  if (spot.dir && spot.leaf) disk_probe.emplace(*spot.dir, *spot.leaf, terms_);
+  if (spot.dir && spot.leaf) disk_probe.emplace(*spot.dir, *spot.leaf, terms_, spot.here ? spot.here->size : 0);
   Probe& probe = disk_probe ? static_cast<Probe&>(*disk_probe) : no_probe;
-  const Decision decision = decide(entry, entry.path(), spot.here, probe, terms_, attempt);
+  const std::string other_name = destination_.solo() ? entry.path() : std::string();
+  const Decision decision = decide(entry, destination_.solo() ? other_name : spot.path, spot.here, probe, terms_, attempt);
 
   if (decision.act == Act::kSkip && (decision.why == Why::kNotExisting || decision.why == Why::kExists)) {
     if (entry.is_dir()) {

@@ -30,7 +30,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
       // Two names that an alternate tree links as well are no change worth a line.
       for (int i = 0; i < basis_.count() && !compared && old; ++i) {
         const auto there = basis_.dir(i, dir_of_path(spot.path));
-        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text))) : Result<io::FileInfo>(fail(Error(ENOENT)));
+        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text.data()))) : Result<io::FileInfo>(fail(Error(ENOENT)));
         if (!info || info->dev != old->dev || info->ino != old->ino) continue;
         compared = *info;
         if (terms_.itemizes() && terms_.reporter.shows_unchanged()) continue;
@@ -80,7 +80,7 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     spot.leaf_text = destination_.leaf_of(*member.entry);
     spot.mode = member.entry->mode;
     if (const auto dir = destination_.dir(spot.dir_path)) spot.dir = *dir;
-    spot.leaf = TRY(io::Leaf::check(spot.leaf_text));
+    spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
     if (spot.dir)
       if (const auto info = spot.dir->info(*spot.leaf)) spot.here = *info;
     --member.segment->in_progress;

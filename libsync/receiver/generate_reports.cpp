@@ -49,7 +49,7 @@ bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created
     now = *fresh;
   }
   const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *now, terms_, Role::kGenerator,
-                                            destination_.shown(spot.path), {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created, .xattrs = terms_.local});
+                                            [&] { return destination_.shown(spot.path); }, {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created, .xattrs = terms_.local});
   // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
   return (updated & ~unsigned{kUpdatedXattrs}) != 0;
 }
@@ -64,7 +64,7 @@ void Generator::say_skip(Spot& spot, const Decision& decision) {
     case Why::kExists: {
       std::string_view how;
       if (terms_.options.verbosity.shows(Info::kSkip, 2) && spot.dir && spot.leaf) {
-        DiskProbe probe(*spot.dir, *spot.leaf, terms_);
+        DiskProbe probe(*spot.dir, *spot.leaf, terms_, spot.here->size);
         if (kind_of(spot.here->mode) != kind_of(spot.entry->mode)) how = " (type change)";
         else if (!quick_check(*spot.entry, *spot.here, probe, terms_, Attempt::kFirst)) how = terms_.options.checksum ? " (sum change)" : " (file change)";
         else if (!attributes_match(*spot.entry, spot.mode, *spot.here, terms_)) how = " (attr change)";

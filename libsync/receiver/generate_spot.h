@@ -16,9 +16,9 @@ struct Generator::Spot {
   Entry* entry = nullptr;
   int32_t ndx = 0;
   std::string path;       // below the destination's root
-  std::string dir_path;
+  std::string_view dir_path;
   std::shared_ptr<const io::Dir> dir;   // null: known to be missing
-  std::string leaf_text;
+  std::string_view leaf_text;           // NUL-terminated
   std::optional<io::Leaf> leaf;         // unset: the root itself
   std::optional<io::FileInfo> here;
   uint32_t mode = 0;      // effective

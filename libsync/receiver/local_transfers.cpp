@@ -28,11 +28,19 @@ bool workers_may_help(const Terms& terms) {
 
 LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
     : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination),
-      placer_(terms, destination, backups_, Role::kReceiver) {
-  // This thread is busy with looking and opening itself.
-  const unsigned cores = std::thread::hardware_concurrency();
-  if (cores > 1 && workers_may_help(terms))
-    workers_ = std::make_unique<CopyWorkers>(terms, sources_, destination, events, std::min(cores - 1, kMostWorkers));
+      placer_(terms, destination, backups_, Role::kReceiver) {}
+
+// Whether further files go to other threads.
+bool LocalTransfers::has_workers() {
+  if (workers_ || copied_here_ < kCopiedHere) return workers_ != nullptr;
+  if (!workers_tried_) {
+    workers_tried_ = true;
+    // This thread is busy with looking and opening itself.
+    const unsigned cores = std::thread::hardware_concurrency();
+    if (cores > 1 && workers_may_help(terms_))
+      workers_ = std::make_unique<CopyWorkers>(terms_, sources_, destination_, events_, std::min(cores - 1, kMostWorkers));
+  }
+  return workers_ != nullptr;
 }
 
 void LocalTransfers::show(const Held& line, Moment moment) {
@@ -108,7 +116,7 @@ Status LocalTransfers::copy(Request& request) {
   }
   const bool at_once = entry.size >= kLargeFile || terms_.progress->enabled();
   CopyJob job{.request = std::move(request), .source = std::move(*source), .output = std::move(*output)};
-  if (workers_ && copied_here_ >= kCopiedHere) {
+  if (has_workers()) {
     shown.data_bytes = static_cast<uint64_t>(entry.size);
     if (at_once) {
       TRY(flush());

@@ -38,6 +38,7 @@ class LocalTransfers final : public Transfers {
   void show(const Held& line, Moment moment);
   Status hold(Held line);
   Status copy(Request& request);
+  bool has_workers();
   Status answer(Event::What what, int32_t ndx) { return events_.push(Event{.what = what, .ndx = ndx}); }
 
   const Terms& terms_;
@@ -47,6 +48,7 @@ class LocalTransfers final : public Transfers {
   Backups backups_;
   Placer placer_;
   std::unique_ptr<CopyWorkers> workers_;  // null: everything happens at once
+  bool workers_tried_ = false;
   int copied_here_ = 0;
   std::deque<Held> held_;
   int64_t held_since_ms_ = 0;

@@ -68,6 +68,39 @@ Result<io::File> Placer::open_partial(Output& out, const Request& request) {
   return out.dir->open_write(leaf);
 }
 
+// Nobody else may read a hidden file before its owner is right; where that is so from the start, it gets its final
+// permissions when it is made.
+uint32_t Placer::mode_to_create(const std::shared_ptr<const io::Dir>& dir, const Request& request) const {
+  const uint32_t cautious = (request.mode | S_IWUSR) & 0700;
+  const Options& o = terms_.options;
+  if (fresh_.dir != dir || !fresh_.steady || o.fake_super || o.acls || o.xattrs > 0 || terms_.module_modes) return cautious;
+  if ((request.mode & 07777) != (request.mode & 0777) || !(request.mode & S_IWUSR)) return cautious;
+  if (o.owner && terms_.may_chown && fresh_.info.uid != request.entry->uid) return cautious;
+  if (o.group && !request.entry->has(kGroupUnsettable) && fresh_.info.gid != request.entry->gid) return cautious;
+  return request.mode & 0777;
+}
+
+void Placer::learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t asked_mode, Output& out) {
+  const Options& o = terms_.options;
+  if (o.fake_super || o.acls || o.xattrs > 0 || o.atimes > 0) return;
+  const bool known_dir = fresh_.dir == dir;
+  if (!known_dir) {
+    const auto self = dir->self();
+    fresh_ = Fresh{.dir = dir, .steady = self && (self->uid == 0 || self->uid == terms_.our_uid)};
+  }
+  if (!fresh_.steady) return;
+  if (!known_dir || fresh_.asked_mode != asked_mode) {
+    const auto info = out.file().info();
+    if (!info) {
+      fresh_ = Fresh{};
+      return;
+    }
+    fresh_.info = *info;
+    fresh_.asked_mode = asked_mode;
+  }
+  out.made = fresh_.info;
+}
+
 std::optional<Output> Placer::open(const Request& request) {
   const Options& o = terms_.options;
   Output out;
@@ -111,7 +144,8 @@ std::optional<Output> Placer::open(const Request& request) {
     }
     dir = temp_dir_;
   }
-  auto temp = io::TempFile::create(*dir, request.leaf, (request.mode | S_IWUSR) & 0700, !o.temp_dir.empty());
+  const uint32_t asked_mode = mode_to_create(dir, request);
+  auto temp = io::TempFile::create(*dir, request.leaf, asked_mode, !o.temp_dir.empty());
   if (!temp) {
     const std::string name = "." + request.leaf + ".XXXXXX";
     const std::string shown = o.temp_dir.empty() ? destination_.shown(join_path(dir_of_path(request.path), name))
@@ -119,9 +153,10 @@ std::optional<Output> Placer::open(const Request& request) {
     terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown), temp.error().sys);
     return std::nullopt;
   }
-  out.dir = std::move(dir);
   out.leaf = request.leaf;
   out.temp.emplace(std::move(*temp));
+  learn_fresh(dir, asked_mode, out);
+  out.dir = std::move(dir);
   return out;
 }
 
@@ -187,7 +222,7 @@ bool Placer::keep_partial(Output& output, const Request& request, bool verified)
 
 Placed Placer::finish(Output output, const Request& request, bool verified) {
   const Options& o = terms_.options;
-  const std::string shown = destination_.shown(request.path);
+  const auto shown = [&] { return destination_.shown(request.path); };
   if (!verified && !(output.in_place && !output.partial_in_place)) {
     if (output.partial_in_place) return Placed::kFailed;  // stays where it was
     if (o.partial && !o.partial_dir.empty()) {
@@ -220,17 +255,18 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      fatal_ = Error(Fault::kFileIo, made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown, backups_.name_of(request.path)) : made.error().text,
+      fatal_ = Error(Fault::kFileIo, made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown(), backups_.name_of(request.path)) : made.error().text,
                      made.error().sys);
       return Placed::kFailed;
     }
   }
-  auto now = output.file().info();
+  auto now = output.made ? Result<io::FileInfo>(*output.made) : output.file().info();
   if (!now) {
-    terms_.reporter.error_transfer(role_, fmt::format("fstat {} failed", shown), now.error().sys);
+    terms_.reporter.error_transfer(role_, fmt::format("fstat {} failed", shown()), now.error().sys);
     return Placed::kFailed;
   }
-  apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown, {.exact_times = true, .xattrs = values_known()});
+  apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
+                   {.exact_times = true, .xattrs = values_known(), .just_written = output.made.has_value()});
   if (output.partial_in_place) {
     const auto from = io::Leaf::check(output.leaf);
     if (!from) return Placed::kFailed;

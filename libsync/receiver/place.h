@@ -26,6 +26,7 @@ struct Output {
   bool in_place = false;                    // content goes over the old content
   bool device = false;                      // --write-devices: it has a size of its own
   bool partial_in_place = false;            // ... of the partial-dir file, which is then moved
+  std::optional<io::FileInfo> made;         // owner and mode of the hidden file, where they are known without a look
   const io::File& file() const { return temp ? temp->file() : direct; }
 };
 
@@ -62,6 +63,16 @@ class Placer {
   Result<io::File> open_partial(Output& out, const Request& request);
   bool move_into_place(io::TempFile& temp, const Request& request);
   bool keep_partial(Output& output, const Request& request, bool verified);
+  // Owner and mode that a new file has in a directory depend on the directory, us and the mode asked for only. One that
+  // belongs to somebody else may change under us (set-gid, its group): there every file is looked at.
+  struct Fresh {
+    std::shared_ptr<const io::Dir> dir;  // held, so that no other can take its address
+    bool steady = false;                 // nobody else may change it; the rest is known for such only
+    io::FileInfo info;
+    uint32_t asked_mode = 0;
+  };
+  uint32_t mode_to_create(const std::shared_ptr<const io::Dir>& dir, const Request& request) const;
+  void learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t asked_mode, Output& out);
 
   struct Delayed {
     Request request;
@@ -73,6 +84,7 @@ class Placer {
   std::shared_ptr<const io::Dir> temp_dir_;
   std::vector<Delayed> delayed_;
   std::optional<Error> fatal_;
+  Fresh fresh_;
 };
 
 }  // namespace ocsync::sync

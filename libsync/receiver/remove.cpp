@@ -38,6 +38,18 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
   return scopes_.back().second;
 }
 
+// For all but directories the listing often tells enough: the type. Owners and modes matter only to who is not allowed
+// everything, and to formats that show them.
+std::optional<io::FileInfo> Remover::look_at(const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
+  const Options& o = terms_.options;
+  const bool shown_as_type = o.log_file.empty() && !terms_.module_filters && o.out_format.find("B") == std::string::npos;
+  if (terms_.our_uid == 0 && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
+    return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
+  const auto info = dir.info(leaf);
+  if (!info) return std::nullopt;
+  return *info;
+}
+
 bool Remover::protects(const std::string& path, bool is_dir) {
   if (filters_.empty()) return false;
   const auto scope = scope_in(std::string(dir_of_path(path)));
@@ -71,7 +83,7 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
     Name name{listing->name(item), {}};
     const auto checked = io::Leaf::check(name.leaf);
     if (!checked) continue;
-    const auto info = inside->info(*checked);
+    const auto info = look_at(*inside, *checked, item.type);
     if (!info) continue;
     name.info = *info;
     const std::string child = join_path(path, name.leaf);
@@ -199,7 +211,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     if (list.has_any(child, terms_.order())) continue;
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    const auto info = (*dir)->info(*leaf);
+    const auto info = look_at(**dir, *leaf, item.type);
     if (!info) continue;
     if (scope && scope->excluded(child, info->is_dir())) continue;
     extras.push_back(Extra{std::move(child), name, *info});

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "libio/base/clock.h"
 #include "libproto/limits.h"
 #include "libsync/list/exchange.h"
 #include "libsync/list/files_from.h"
@@ -34,6 +35,9 @@ namespace {
 
 // How far the scanner may run ahead of the generator: entries alive at once.
 constexpr int64_t kScanAhead = 200000;
+// Lists that follow each other faster than this come in swarms.
+constexpr int64_t kSwarmUs = 500;
+constexpr int64_t kSwarmEntries = 1000;
 
 // Counts the entries of living segments, so that a scanner can wait for room.
 class Room {
@@ -42,6 +46,10 @@ class Room {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return alive_ < kScanAhead || closed_; });
     alive_ += entries;
+  }
+  bool full() const {
+    const std::lock_guard lock(mutex_);
+    return alive_ >= kScanAhead;
   }
   void give(int64_t entries) {
     {
@@ -59,7 +67,7 @@ class Room {
   }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   int64_t alive_ = 0;
   bool closed_ = false;
@@ -140,15 +148,22 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   Events events;
   LocalTransfers transfers(terms, scanner, dest, events);
   Generator generator(terms, filters, dest, transfers, events);
+  int64_t pushed_us = 0;
   const auto push = [&](std::shared_ptr<Segment> segment) -> Status {
     const int64_t entries = segment->count();
+    if (room.full()) events.wake();  // who is to make room must know of what was pushed quietly
     room.take(entries);
     Segment* raw = segment.get();
     std::shared_ptr<Segment> counted(raw, [segment = std::move(segment), &room, entries](Segment*) mutable {
       segment.reset();
       room.give(entries);
     });
-    return events.push(Event{.what = Event::What::kSegment, .segment = std::move(counted)});
+    // While directories come thick and fast the generator is not woken for each; a slow one is handed over at once.
+    const int64_t now = monotonic_us();
+    const bool slow = now - pushed_us > kSwarmUs || entries > kSwarmEntries;
+    pushed_us = now;
+    Event event{.what = Event::What::kSegment, .segment = std::move(counted)};
+    return slow ? events.push(std::move(event)) : events.push_quietly(std::move(event));
   };
   const auto scan_on = [&]() -> Status {
     TRY(push(std::move(first)));
@@ -161,14 +176,17 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
     if (terms.progress) terms.progress->list_complete();
     return events.push(Event{.what = Event::What::kListEof});
   };
-  Status status = run_together({scan_on, [&]() -> Status {
-                                        TRY(generator.run());
-                                        return transfers.flush();
-                                      }},
-                                     [&] {
-                                       events.close();
-                                       room.close();
-                                     });
+  const auto generate = [&]() -> Status {
+    TRY(generator.run());
+    return transfers.flush();
+  };
+  std::vector<std::function<Status()>> roles{scan_on, generate};
+  // Where nothing is left to look for, a second thread would not be worth its start.
+  if (scanner.exhausted()) roles = {[&]() -> Status { TRY(scan_on()); return generate(); }};
+  const Status status = run_together(std::move(roles), [&] {
+    events.close();
+    room.close();
+  });
   // What was asked for before a failure is still told.
   (void)transfers.flush();
   return status;
