@@ -28,7 +28,7 @@ Result<io::Fd> open_batch(const Options& options) {
   if (!file) return fail(Fault::kFileIo, fmt::format("Batch file {} open error", shown), file.error().sys);
   const io::FileInfo info = TRY(file->info());
   if (!info.is_regular() && !S_ISFIFO(info.mode))
-    return fail(Fault::kFileIo, fmt::format("Batch file {} is neither a regular file nor a FIFO", shown));
+    return fail(Fault::kFileIo, fmt::format("Batch file {} is not a regular file", shown));
   return io::Fd(::fcntl(file->fd(), F_DUPFD_CLOEXEC, 3));
 }
 
