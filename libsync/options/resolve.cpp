@@ -87,7 +87,7 @@ struct Resolver {
     }
     draft.max_alloc = TRY(
         parse_size(draft.max_alloc_arg, "max-alloc", {.default_unit = 'B', .min = kMinAlloc, .zero_unlimited = true}));
-    if (draft.max_alloc == 0) draft.max_alloc = INT64_MAX;
+    if (draft.max_alloc == 0) return conflict("max-alloc must be greater than zero");
     if (draft.max_alloc != kDefaultMaxAlloc) draft.max_alloc_text = draft.max_alloc_arg;
     return {};
   }

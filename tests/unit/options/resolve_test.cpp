@@ -155,7 +155,6 @@ TEST_CASE("resolve: variables") {
   CHECK(options("x y", environment({{"RSYNC_ICONV", "latin1"}})).iconv == "latin1");
   CHECK(options("--iconv=- x y", environment({{"RSYNC_ICONV", "latin1"}})).iconv.empty());
   CHECK(options("x y", environment({{"RSYNC_MAX_ALLOC", "2G"}})).max_alloc == int64_t{2} << 30);
-  CHECK(options("--max-alloc=0 x y").max_alloc == INT64_MAX);
   CHECK(options("x y", environment({{"RSYNC_RSH", "/usr/bin/rsh -x"}})).blocking_io);
   CHECK_FALSE(options("x y").blocking_io);
 }
@@ -181,6 +180,7 @@ TEST_CASE("resolve: complaints, as rsync words them") {
       {"--bwlimit=100b a b", "rsync: --bwlimit=100b is too small (min: 512 or 0 for unlimited)"},
       {"--block-size=200k a b", "rsync: --block-size=200k is too large (max: 128.00K)"},
       {"--max-alloc=100k a b", "rsync: --max-alloc=100k is too small (min: 1.00M or 0 for unlimited)"},
+      {"--max-alloc=0 a b", "rsync: max-alloc must be greater than zero"},
       {"--old-args -s a b", "rsync: --secluded-args conflicts with --old-args."},
       {"--outbuf=x a b", "rsync: Invalid --outbuf setting -- specify N, L, or B."},
       {"--stderr=x a b", "rsync: --stderr mode \"x\" is not one of errors, all, or client"},
