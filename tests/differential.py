@@ -7,8 +7,7 @@ Compared: exit code, itemized output, stderr and every attribute of the resultin
 a failing one prints how to run it alone, and --prune takes away what it does not need and prints the rest as a case for
 tests/cases. What is drawn is decided in tests/support/dice.py; what may vary in tests/support/running.py.
 
-Now and then two runs of rsync itself differ: its roles are processes that overtake each other. Therefore a difference
-counts only if no repetition of rsync's run shows the same as ours; such cases are counted aloud. Ours runs once.
+What counts as a difference although rsync's own runs vary is decided in tests/run_cases.py.
 """
 import argparse
 import concurrent.futures
@@ -21,8 +20,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_cases  # noqa: E402
 from support import dice, running, trees  # noqa: E402
 from support.running import NEW, OLD, OURS, Way  # noqa: E402
-
-REPETITIONS = 6
 
 
 class Drawn(run_cases.Case):
@@ -93,20 +90,11 @@ class Drawn(run_cases.Case):
 
 class Judge:
     def __init__(self, runner):
-        self.runner, self.varying = runner, 0
+        self.runner = runner
 
     def wrong(self, case):
         """Sentences; empty if any of rsync's own results is what ours is."""
-        got = self.runner.perform(case, case.way)
-        first = None
-        for attempt in range(REPETITIONS):
-            expected = self.runner.perform(case, case.way.oracle())
-            found = self.runner.compare(case, case.way, expected, got)
-            if not found:
-                self.varying += attempt > 0
-                return []
-            first = first or found
-        return first
+        return self.runner.against_rsync(case, case.way, self.runner.perform(case, case.way.oracle()))[0]
 
     def prune(self, case):
         """Takes away lines and words as long as something of the same sort stays wrong."""
@@ -199,7 +187,7 @@ def main():
                     print(f"      again: tests/differential.py --keep --seed {options.seed} --only {case.number}", flush=True)
                 elif options.verbose:
                     print(f"ok    {case.name}  {case.way}:  {command}", flush=True)
-        print(f"differential: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s; rsync's own result varied in {judge.varying})")
+        print(f"differential: {passed} passed, {failed} failed ({time.monotonic() - started:.0f} s; {judge.runner.races()})")
         return 1 if failed else 0
     finally:
         if not options.keep:

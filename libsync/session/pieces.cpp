@@ -226,6 +226,15 @@ Status check_receiving_dirs(const Terms& terms, const Destination& destination) 
   return {};
 }
 
+Result<proto::Agreement> shake_hands(Connection& connection, const proto::HandshakeWishes& wishes, bool as_server) {
+  Channel& channel = connection.channel;
+  auto agreed = as_server ? proto::handshake_as_server(channel.in, channel.out, wishes)
+                          : proto::handshake_as_client(channel.in, channel.out, wishes);
+  if (!agreed && agreed.error().fault == Fault::kSocket && agreed.error().text.empty())
+    return fail(Fault::kStream, "safe_write failed to write 4 bytes to socket", agreed.error().sys);
+  return agreed;
+}
+
 Error worded(Error error, uint64_t bytes_so_far, std::string_view role) {
   if (error.fault == Fault::kStream && error.text == "unexpected end of stream")
     error.text = fmt::format("rsync: connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);

@@ -63,6 +63,9 @@ class Connection {
   Status dispatch(const proto::Message& message);
 };
 
+// The handshake of proto/greeting.h. rsync buffers nothing before its end, and words a failed write there differently.
+Result<proto::Agreement> shake_hands(Connection& connection, const proto::HandshakeWishes& wishes, bool as_server);
+
 // Sends an empty frame when nothing was written for half of the time-out. Lives while the roles run.
 class KeepAlive {
  public:

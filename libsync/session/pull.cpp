@@ -39,7 +39,7 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     if (!went_on) return {};
     proto::HandshakeWishes wishes = wishes_of(options, false, false);
     wishes.far_version = far->version();
-    const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
+    const proto::Agreement agreed = TRY(shake_hands(connection, wishes, false));
     version = agreed.version;
     FilterRules filters = std::move(files.rules);
     filters.settle(options, agreed, false);

@@ -20,7 +20,7 @@ Status push_over(PushParts& parts) {
   proto::HandshakeWishes wishes = wishes_of(options, false, true);
   wishes.far_version = parts.far_version;
   wishes.same_program = parts.connection.to_ourselves;
-  const proto::Agreement agreed = TRY(proto::handshake_as_client(channel.in, channel.out, wishes));
+  const proto::Agreement agreed = TRY(shake_hands(parts.connection, wishes, false));
   parts.version = agreed.version;
   const bool names_come_from_there = options.files_from_far;
   FilterRules filters = std::move(parts.files.rules);

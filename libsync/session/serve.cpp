@@ -87,7 +87,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   proto::HandshakeWishes wishes = wishes_of(options, true, we_send);
   if (module) wishes.far_version = module->version;
   wishes.same_program = connection.to_ourselves;
-  const proto::Agreement agreed = TRY(proto::handshake_as_server(channel.in, channel.out, wishes));
+  const proto::Agreement agreed = TRY(shake_hands(connection, wishes, true));
   channel.agree(agreed);
   if (module && module->refusal && we_send && !options.files_from.empty() && !agreed.files_from_framed) {
     // A client that waits to hear of names must hear of their end first.

@@ -146,7 +146,8 @@ def as_user(argv, uid=65534, gid=65534):
 def run(argv, cwd, env, timeout=60, umask=0o022, stdin=subprocess.DEVNULL):
     """Runs to the end or kills the whole process group; never leaves a process behind."""
     start = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    # Appended to: both ends write to the same stderr, and nothing may be lost when they do at the same moment.
+    with tempfile.TemporaryFile("a+b") as out, tempfile.TemporaryFile("a+b") as err:
         child = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True, umask=umask)
         try:
             code = child.wait(timeout)

@@ -252,23 +252,49 @@ def remove(root, path):
         pass
 
 
+class Place:
+    """A directory held open that moves down and up. Holds one descriptor, however deep: copied loops of links go down to
+    the longest path that the kernel takes."""
+
+    def __init__(self, fd):
+        self.fd = os.dup(fd)
+
+    def move(self, name):
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self.fd)
+        os.close(self.fd)
+        self.fd = fd
+
+    def names(self):
+        return sorted(map(os.fsencode, os.listdir(self.fd)), reverse=True)
+
+    def close(self):
+        os.close(self.fd)
+
+
 def _remove_at(fd, name):
-    info = os.stat(name, dir_fd=fd, follow_symlinks=False)
-    if stat.S_ISDIR(info.st_mode):
-        if info.st_mode & 0o700 != 0o700:
-            try:
-                os.chmod(name, 0o700, dir_fd=fd)
-            except OSError:
-                pass
-        inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-        try:
-            for child in os.listdir(inner):
-                _remove_at(inner, os.fsencode(child))
-        finally:
-            os.close(inner)
-        os.rmdir(name, dir_fd=fd)
-    else:
-        os.unlink(name, dir_fd=fd)
+    here, todo = Place(fd), [[name]]  # per level: names still to be removed; the last one is next
+    try:
+        while todo:
+            if not todo[-1]:
+                todo.pop()
+                if todo:
+                    here.move("..")
+                    os.rmdir(todo[-1].pop(), dir_fd=here.fd)
+                continue
+            child = todo[-1][-1]
+            info = os.stat(child, dir_fd=here.fd, follow_symlinks=False)
+            if stat.S_ISDIR(info.st_mode):
+                if info.st_mode & 0o700 != 0o700:
+                    try:
+                        os.chmod(child, 0o700, dir_fd=here.fd)
+                    except OSError:
+                        pass
+                here.move(child)
+                todo.append(here.names())
+            else:
+                os.unlink(todo[-1].pop(), dir_fd=here.fd)
+    finally:
+        here.close()
 
 
 def show(raw):
@@ -285,10 +311,23 @@ def describe(root, now_ns, skip=(), holes=False):
     """{path: {fact: value}} of everything below root; times not before now_ns read "now", because they vary by nature."""
     found, groups = {}, {}
     top = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    here = Place(top)
+    os.close(top)
     try:
-        _describe(top, b"", now_ns, frozenset(skip), holes, found, groups)
+        todo = [(b"", here.names())]  # per level: the path in front, and names still to be described
+        while todo:
+            prefix, names = todo[-1]
+            if not names:
+                todo.pop()
+                if todo:
+                    here.move("..")
+                continue
+            child = names.pop()
+            if prefix + child not in skip and _describe(here.fd, child, prefix + child, now_ns, holes, found, groups):
+                here.move(child)
+                todo.append((prefix + child + b"/", here.names()))
     finally:
-        os.close(top)
+        here.close()
     for members in groups.values():
         if len(members) > 1:
             first = min(members)
@@ -297,59 +336,51 @@ def describe(root, now_ns, skip=(), holes=False):
     return found
 
 
-def _describe(fd, prefix, now_ns, skip, holes, found, groups):
-    for child in sorted(map(os.fsencode, os.listdir(fd))):
-        path = prefix + child
-        if path in skip:
-            continue
-        info = os.stat(child, dir_fd=fd, follow_symlinks=False)
-        kind = stat.S_IFMT(info.st_mode)
-        facts = {"kind": KINDS[kind], "mode": "%04o" % stat.S_IMODE(info.st_mode), "owner": f"{info.st_uid}:{info.st_gid}",
-                 "mtime": "now" if info.st_mtime_ns >= now_ns else info.st_mtime_ns}
-        found[path] = facts
-        if kind == stat.S_IFREG:
-            facts["size"] = info.st_size
-            try:
-                inner = os.open(child, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd)
-            except PermissionError:
-                facts["content"] = "(unreadable for the tests)"
-                continue
-            try:
-                if path.endswith(b".batch"):
-                    del facts["size"]  # seed and times; what it is worth shows when it is replayed
-                elif path.endswith((b".log", b".batch.sh")):
-                    with open(inner, "rb", closefd=False) as f:
-                        facts["log"] = f.read()
-                        del facts["size"]
-                else:
-                    digest = hashlib.blake2b(digest_size=12)
-                    while piece := os.read(inner, 1 << 20):
-                        digest.update(piece)
-                    facts["content"] = digest.hexdigest()
-                    if holes:
-                        facts["holes"] = info.st_blocks * 512 < info.st_size // 2
-            finally:
-                os.close(inner)
-        elif kind == stat.S_IFLNK:
-            facts["target"] = show(os.readlink(child, dir_fd=fd))
-            facts.pop("mode")
-        elif kind in (stat.S_IFBLK, stat.S_IFCHR):
-            facts["device"] = f"{os.major(info.st_rdev)},{os.minor(info.st_rdev)}"
-        if kind != stat.S_IFDIR and info.st_nlink > 1:
-            groups.setdefault(info.st_ino, []).append(path)
-        proc = b"/proc/self/fd/%d/%s" % (fd, child)
+def _describe(fd, child, path, now_ns, holes, found, groups):
+    """Adds one entry; says whether it is a directory."""
+    info = os.stat(child, dir_fd=fd, follow_symlinks=False)
+    kind = stat.S_IFMT(info.st_mode)
+    facts = {"kind": KINDS[kind], "mode": "%04o" % stat.S_IMODE(info.st_mode), "owner": f"{info.st_uid}:{info.st_gid}",
+             "mtime": "now" if info.st_mtime_ns >= now_ns else info.st_mtime_ns}
+    found[path] = facts
+    if kind == stat.S_IFREG:
+        facts["size"] = info.st_size
         try:
-            for key in sorted(os.listxattr(proc, follow_symlinks=False)):
-                if not key.startswith("security."):
-                    facts[key] = os.getxattr(proc, key, follow_symlinks=False).hex()
-        except OSError:
-            pass
-        if kind == stat.S_IFDIR:
-            inner = os.open(child, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-            try:
-                _describe(inner, path + b"/", now_ns, skip, holes, found, groups)
-            finally:
-                os.close(inner)
+            inner = os.open(child, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=fd)
+        except PermissionError:
+            facts["content"] = "(unreadable for the tests)"
+            return False
+        try:
+            if path.endswith(b".batch"):
+                del facts["size"]  # seed and times; what it is worth shows when it is replayed
+            elif path.endswith((b".log", b".batch.sh")):
+                with open(inner, "rb", closefd=False) as f:
+                    facts["log"] = f.read()
+                    del facts["size"]
+            else:
+                digest = hashlib.blake2b(digest_size=12)
+                while piece := os.read(inner, 1 << 20):
+                    digest.update(piece)
+                facts["content"] = digest.hexdigest()
+                if holes:
+                    facts["holes"] = info.st_blocks * 512 < info.st_size // 2
+        finally:
+            os.close(inner)
+    elif kind == stat.S_IFLNK:
+        facts["target"] = show(os.readlink(child, dir_fd=fd))
+        facts.pop("mode")
+    elif kind in (stat.S_IFBLK, stat.S_IFCHR):
+        facts["device"] = f"{os.major(info.st_rdev)},{os.minor(info.st_rdev)}"
+    if kind != stat.S_IFDIR and info.st_nlink > 1:
+        groups.setdefault(info.st_ino, []).append(path)
+    proc = b"/proc/self/fd/%d/%s" % (fd, child)
+    try:
+        for key in sorted(os.listxattr(proc, follow_symlinks=False)):
+            if not key.startswith("security."):
+                facts[key] = os.getxattr(proc, key, follow_symlinks=False).hex()
+    except OSError:
+        pass
+    return kind == stat.S_IFDIR
 
 
 def differences(expected, got, limit=8):
