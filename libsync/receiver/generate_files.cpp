@@ -115,7 +115,9 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   std::optional<Placer::Partial> partial;
   if (!o.partial_dir.empty() && !destination_.missing()) {
-    partial = placer_.partial_place(spot.path, false);
+    if (auto place = placer_.partial_place(spot.path, false)) partial = std::move(*place);
+    else if (place.error().sys == EXDEV && o.module_fd >= 0 && terms_.agreed.inplace_partial)
+      return fail(Fault::kProtocol, fmt::format("rsync: refusing unconfined partial basis for {}", spot.path));
     if (partial) {
       const auto leaf = io::Leaf::check(partial->leaf);
       const auto info = leaf ? partial->dir->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));

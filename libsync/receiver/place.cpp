@@ -9,37 +9,37 @@
 
 namespace ocsync::sync {
 
-std::optional<Placer::Partial> Placer::partial_place(const std::string& path, bool make) {
-  const std::string& setting = terms_.options.partial_dir;
-  if (setting.empty()) return std::nullopt;
+// The directory of partial files, made anew where something else (a symlink, too) stands in its place.
+Status Placer::make_partial_dir(const io::Dir& parent, const std::string& name) {
+  const io::Leaf leaf = TRY(io::Leaf::check(name));
+  if (const auto there = parent.info(leaf); there && there->is_dir()) return {};
+  else if (there) TRY(parent.unlink(leaf));
+  if (const Status made = parent.make_dir(leaf, 0700); !made && made.error().sys != EEXIST) return made;
+  return {};
+}
+
+Result<Placer::Partial> Placer::partial_place(const std::string& path, bool make) {
+  std::string setting = terms_.options.partial_dir;
+  if (setting.empty()) return fail(Error(ENOENT));
+  while (setting.size() > 1 && setting.back() == '/') setting.pop_back();
   Partial out;
   out.leaf = leaf_of_path(path);
   if (setting[0] == '/') {
-    auto dir = open_named_dir(setting, terms_.options);
-    if (!dir && make && dir.error().sys == ENOENT && make_named_dir(setting, 0700, terms_.options))
-      dir = open_named_dir(setting, terms_.options);
-    if (!dir) return std::nullopt;
-    out.dir = std::make_shared<const io::Dir>(std::move(*dir));
+    if (make) {
+      const io::Dir::Place place = TRY(named_parent(setting, terms_.options));
+      if (place.leaf != ".") TRY(make_partial_dir(place.dir, place.leaf));
+    }
+    out.dir = std::make_shared<const io::Dir>(TRY(open_named_dir(setting, terms_.options)));
     out.path = join_path(setting, out.leaf);
     return out;
   }
-  std::string relative = join_path(dir_of_path(path), setting);
-  while (relative.size() > 1 && relative.back() == '/') relative.pop_back();
-  const auto base = destination_.dir(dir_of_path(path));
-  if (!base) return std::nullopt;
-  auto dir = open_named_below(**base, setting, terms_.options);
-  if (!dir && make) {
-    const auto parent = destination_.dir(dir_of_path(relative));
-    const std::string name(leaf_of_path(relative));
-    const auto leaf = io::Leaf::check(name);
-    if (!parent || !leaf) return std::nullopt;
-    // A file of that name in the way of the directory gives way to it.
-    if (const auto there = (*parent)->info(*leaf); there && !there->is_dir()) (void)(*parent)->unlink(*leaf);
-    if (const Status made = (*parent)->make_dir(*leaf, 0700); !made && made.error().sys != EEXIST) return std::nullopt;
-    dir = open_named_below(**base, setting, terms_.options);
+  const std::string relative = join_path(dir_of_path(path), setting);
+  const auto base = TRY(destination_.dir(dir_of_path(path)));
+  if (make) {
+    const auto parent = TRY(destination_.dir(dir_of_path(relative)));
+    TRY(make_partial_dir(*parent, std::string(leaf_of_path(relative))));
   }
-  if (!dir) return std::nullopt;
-  out.dir = std::make_shared<const io::Dir>(std::move(*dir));
+  out.dir = std::make_shared<const io::Dir>(TRY(open_named_below(*base, setting, terms_.options)));
   out.path = join_path(relative, out.leaf);
   return out;
 }

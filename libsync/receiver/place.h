@@ -53,11 +53,13 @@ class Placer {
     std::string leaf;
     std::string path;
   };
-  std::optional<Partial> partial_place(const std::string& path, bool make);
+  // EXDEV: it leads out of the module. `make`: it is there afterwards, if it can be.
+  Result<Partial> partial_place(const std::string& path, bool make);
   // Removes the partial directory if it is relative and now empty.
   void drop_partial_dir(const std::string& path);
 
  private:
+  static Status make_partial_dir(const io::Dir& parent, const std::string& name);
   // Long attribute values come to the role that reads; a run on one machine knows them anyhow.
   bool values_known() const { return terms_.local || role_ == Role::kReceiver; }
   Result<io::File> open_partial(Output& out, const Request& request);

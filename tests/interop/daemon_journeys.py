@@ -163,8 +163,28 @@ def outside(scene):
     check("nothing lands outside the module", content(f"{scene.folder}/outside") == {"file": b"not yours"}, told)
 
 
+def partial_outside(scene):
+    if scene.server == OLD:
+        return  # follows the link
+    os.mkdir(f"{scene.folder}/outside")
+    write(f"{scene.folder}/outside/a name", "not yours")
+    write(f"{scene.to}/a name", "what was there before")
+    os.symlink(f"{scene.folder}/outside", f"{scene.to}/out")
+    told = scene.run("-a", "--delay-updates", "--partial-dir=/out", f"{scene.tree}/", scene.url("push/"))
+    check("partial files outside the module are refused", told[0] != 0 and "refusing unconfined partial basis for a name" in told[2], told)
+    check("and nothing is read or written there", content(f"{scene.folder}/outside") == {"a name": b"not yours"}, told)
+    check("nor here", content(scene.to)["a name"] == b"what was there before", told)
+    os.unlink(f"{scene.folder}/outside/a name")
+    os.unlink(f"{scene.to}/out")
+    write(f"{scene.to}/out", "in the way")
+    told = scene.run("-a", "--delay-updates", "--partial-dir=/out", f"{scene.tree}/", scene.url("push/"))
+    check("what is no directory gives way to one", told[0] == 0 and content(scene.to)["out"] == "dir", told)
+    check("and the file arrives", content(scene.to)["a name"] == b"blank", told)
+
+
 SCENES = {"listing": listing, **{f"both ways, protocol {v}": both_ways(v) for v in VERSIONS}, "secluded arguments": secluded, "wildcards": wildcards,
-          "login": login, "refusals": refusals, "hidden names": hidden, "outside": outside}
+          "login": login, "refusals": refusals, "hidden names": hidden, "outside": outside,
+          "partial files outside": partial_outside}
 
 
 @journey
