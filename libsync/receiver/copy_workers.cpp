@@ -127,8 +127,9 @@ void CopyWorkers::work() {
       const std::lock_guard again(mutex_);
       if (!failed_) failed_ = what.error();
     }
-    is_over(next.turn);
+    // Whoever waits for idleness takes it that all answers are there.
     (void)events_.push(Event{.what = what ? *what : Event::What::kFailed, .ndx = ndx});
+    is_over(next.turn);
     lock.lock();
   }
 }
