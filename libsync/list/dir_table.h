@@ -5,28 +5,31 @@
 #pragma once
 
 #include <deque>
-#include <string>
+#include <string_view>
 
+#include "libio/base/arena.h"
 #include "libsync/list/segment.h"
 
 namespace ocsync::sync {
 
+// One of them, kept for the whole session: about a hundred bytes with its name.
 struct DirNode {
-  explicit DirNode(const Entry& in_list);
+  // Names and extras go into `memory`.
+  DirNode(const Entry& in_list, int32_t its_number, Arena& memory);
   DirNode(const DirNode&) = delete;
   // Takes over what became of the entry since: mapped ids, merged marks, a name without its leading "/".
   void refresh(const Entry& in_list);
+  std::string_view path() const { return path_.view(); }  // "." for the root
 
-  std::string path;        // "." for the root
-  Entry entry;             // a copy that outlives its segment; its strings are this node's
+  Entry entry;             // a copy that outlives its segment
+  int32_t number;          // in the session
+  uint32_t source_root;    // sender: which scan root it was found under
   bool listed = false;     // its sub-list was sent or received
-  bool cleared = false;    // a duplicate that lost
-  uint64_t device = 0;     // receiving side: where it lives, for -x
-  uint32_t source_root = 0;  // sender: which scan root it was found under
+  bool cleared;            // a duplicate that lost
 
  private:
-  std::string dir_, leaf_;
-  Extras extras_;          // for directories with ACLs or attributes
+  void take(const Entry& in_list, std::string_view path, Extras* extras);
+  ShortText path_;
 };
 
 class DirTable {
@@ -38,6 +41,7 @@ class DirTable {
 
  private:
   std::deque<DirNode> nodes_;
+  Arena memory_{1024};
 };
 
 }  // namespace ocsync::sync

@@ -3,9 +3,10 @@
 namespace ocsync::sync {
 
 void Entry::path_into(std::string& out) const {
-  out.assign(dir, dir_length);
-  if (dir_length > 0 && !(dir_length == 1 && dir[0] == '/')) out += '/';
-  out.append(leaf, leaf_length);
+  const std::string_view dir = dir_view();
+  out.assign(dir);
+  if (!dir.empty() && dir != "/") out += '/';
+  out.append(leaf_view());
 }
 
 std::string Entry::path() const {

@@ -1,10 +1,14 @@
-// What the list says about one name: a fixed record of one cache line, plus extras for the entries that need them.
+// What the list says about one name: a small fixed record, plus extras for the entries that need them.
 //
 // Entries live in their Segment, which also owns every string they point to. Names are NUL-terminated in memory. After
 // the segment is sealed only the thread that owns the receiving decisions (the generator) writes `marks` and `mode`.
+// A whole list holds millions of these, so every byte counts: names are kept as ShortTexts, and what most entries do
+// not have takes no room in them.
 #pragma once
 
+#include <cassert>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -31,32 +35,64 @@ enum Mark : uint16_t {
   kRooted = 1 << 13,       // local run: the source's name starts with the "/" that the destination's lacks (-R)
 };
 
+// Text of less than 32 KiB in eight bytes: its length stands in those bits of the address that no process uses. Does not
+// own what it points to.
+class ShortText {
+ public:
+  static constexpr size_t kMaxBytes = 0x7fff;
+  constexpr ShortText() = default;
+  explicit ShortText(std::string_view text)
+      : bits_(reinterpret_cast<uintptr_t>(text.data()) | static_cast<uint64_t>(text.size()) << kAddressBits) {
+    assert(text.size() <= kMaxBytes && reinterpret_cast<uintptr_t>(text.data()) >> kAddressBits == 0);
+  }
+  // "" for the empty text; otherwise NUL-terminated if that is how it was stored.
+  const char* data() const { return size() == 0 ? "" : reinterpret_cast<const char*>(bits_ & kAddressMask); }
+  size_t size() const { return bits_ >> kAddressBits; }
+  std::string_view view() const { return {data(), size()}; }
+
+  // Instead of a text, something else of the owner's.
+  static ShortText other(void* thing) {
+    ShortText made;
+    made.bits_ = reinterpret_cast<uintptr_t>(thing) | kOther;
+    return made;
+  }
+  bool is_other() const { return (bits_ & kOther) != 0; }
+  void* other() const { return reinterpret_cast<void*>(bits_ & kAddressMask); }
+
+ private:
+  static constexpr int kAddressBits = 48;
+  static constexpr uint64_t kAddressMask = (uint64_t{1} << kAddressBits) - 1;
+  static constexpr uint64_t kOther = uint64_t{1} << 63;
+  uint64_t bits_ = 0;
+};
+
 // What only some entries have.
 struct Extras {
+  ShortText leaf;                   // the entry's own, see Entry
   std::string_view target;          // of a symlink
   uint32_t rdev_major = 0, rdev_minor = 0;
   int64_t atime = 0, crtime = 0;
   int64_t link_key = -1;            // hard-link group: transmit index of its first member, or a number for (dev, ino)
   uint64_t dev = 0, ino = 0;        // sender: identity, for hard links below version 30
   uint32_t source_root = 0;         // sender: which of the scan roots it was found under
-  Digest checksum;                  // with -c
+  std::string_view checksum;        // with -c
   int32_t acl = -1, default_acl = -1, xattrs = -1;  // indexes into the session's caches
+  Digest digest() const {
+    Digest made;
+    made.size = static_cast<uint8_t>(checksum.size());
+    std::memcpy(made.data.data(), checksum.data(), checksum.size());
+    return made;
+  }
 };
 
 struct Entry {
-  const char* dir = "";             // directory part without trailing slash; "" at the root
-  const char* leaf = "";            // last component; "." for the root itself
-  Extras* extras = nullptr;         // null: all defaults
   int64_t size = 0;
   int64_t mtime = 0;
   uint32_t nsec = 0;
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint32_t dir_index = 0;           // directories of incremental lists: their number in the session
   uint16_t mode = 0;                // Unix type and permission bits
   uint16_t marks = 0;
-  uint16_t dir_length = 0;
-  uint16_t leaf_length = 0;
 
   bool has(Mark mark) const { return (marks & mark) != 0; }
   void set(Mark mark) { marks = static_cast<uint16_t>(marks | mark); }
@@ -67,15 +103,42 @@ struct Entry {
   bool is_symlink() const { return S_ISLNK(mode); }
   bool is_device() const { return S_ISCHR(mode) || S_ISBLK(mode); }
   bool is_special() const { return S_ISFIFO(mode) || S_ISSOCK(mode); }
-  bool is_root() const { return dir_length == 0 && leaf_length == 1 && leaf[0] == '.'; }
-  std::string_view dir_view() const { return {dir, dir_length}; }
-  std::string_view leaf_view() const { return {leaf, leaf_length}; }
+  bool is_root() const { return dir_.size() == 0 && leaf_view() == "."; }
+  // Directory part without trailing slash; "" at the root. Last component; "." for the root itself.
+  std::string_view dir_view() const { return dir_.view(); }
+  std::string_view leaf_view() const { return leaf_text().view(); }
+  const char* leaf() const { return leaf_text().data(); }
+  void set_dir(std::string_view dir) { dir_ = ShortText(dir); }
+  // `leaf` is NUL-terminated in memory.
+  void set_leaf(std::string_view leaf) {
+    if (Extras* more = extras()) more->leaf = ShortText(leaf);
+    else leaf_ = ShortText(leaf);
+  }
+  // Null: all defaults. Who has them keeps the leaf in them, so that the others need no room for a pointer.
+  const Extras* extras() const { return leaf_.is_other() ? static_cast<const Extras*>(leaf_.other()) : nullptr; }
+  Extras* extras() { return leaf_.is_other() ? static_cast<Extras*>(leaf_.other()) : nullptr; }
+  // `extras` (null: none any more) must live as long as this entry.
+  void set_extras(Extras* extras) {
+    const ShortText leaf = leaf_text();
+    if (!extras) {
+      leaf_ = leaf;
+      return;
+    }
+    extras->leaf = leaf;
+    leaf_ = ShortText::other(extras);
+  }
   io::FileTime time() const { return {mtime, nsec}; }
   std::string path() const;
   // The same into a string whose memory is reused.
   void path_into(std::string& out) const;
-  std::string_view target() const { return extras ? extras->target : std::string_view(); }
+  std::string_view target() const { return extras() ? extras()->target : std::string_view(); }
+
+ private:
+  ShortText leaf_text() const { return leaf_.is_other() ? extras()->leaf : leaf_; }
+
+  ShortText dir_;
+  ShortText leaf_;
 };
-static_assert(sizeof(Entry) <= 64);
+static_assert(sizeof(Entry) <= 48);
 
 }  // namespace ocsync::sync

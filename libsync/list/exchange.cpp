@@ -43,13 +43,13 @@ Status ListSender::send(Segment& segment) {
       wire_.top_dir = entry.has(kTopDir) || (entry.has(kImpliedDir) && !entry.has(kContentDir) && terms_.agreed.compact_numbers);
       wire_.no_content = !entry.has(kContentDir);
     }
-    if (entry.extras) {
-      const Extras& extras = *entry.extras;
+    if (entry.extras()) {
+      const Extras& extras = *entry.extras();
       wire_.rdev_major = extras.rdev_major;
       wire_.rdev_minor = extras.rdev_minor;
       wire_.atime = extras.atime;
       wire_.crtime = extras.crtime;
-      wire_.checksum = extras.checksum;
+      wire_.checksum = extras.digest();
       if (entry.has(kLinked)) {
         if (!terms_.agreed.hard_link_groups) {
           wire_.link = proto::HardLink::kDevIno;
@@ -91,7 +91,7 @@ void ListSender::to_wire_charset() {
 Status ListSender::send_meta(const Entry& entry, bool with_names) {
   const Options& o = terms_.options;
   const Extras none;
-  const Extras& extras = entry.extras ? *entry.extras : none;
+  const Extras& extras = entry.extras() ? *entry.extras() : none;
   if (o.acls && !entry.is_symlink()) {
     TRY(send_acl(proto::AclKind::kAccess, extras.acl, with_names));
     if (entry.is_dir()) TRY(send_acl(proto::AclKind::kDefault, extras.default_acl, with_names));
@@ -169,7 +169,7 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
   const bool inside_check = parent != nullptr && !wire_.name.empty();
   if (inside_check) {
     const std::string_view dir = dir_of_path(wire_.name);
-    const std::string_view expected = parent->path == "." ? std::string_view() : std::string_view(parent->path);
+    const std::string_view expected = parent->path() == "." ? std::string_view() : parent->path();
     std::string_view stripped = dir;
     if (o.relative)
       while (stripped.size() > 1 && stripped.starts_with("/") && !expected.starts_with("/")) stripped.remove_prefix(1);
@@ -216,7 +216,7 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
   }
   if (o.atimes > 0 && !entry.is_dir()) segment.extras_of(entry).atime = wire_.atime;
   if (o.crtimes) segment.extras_of(entry).crtime = wire_.crtime;
-  if (o.checksum && entry.is_regular()) segment.extras_of(entry).checksum = wire_.checksum;
+  if (o.checksum && entry.is_regular()) segment.set_checksum(entry, wire_.checksum);
   if (o.hard_links > 0 && wire_.link != proto::HardLink::kNone && !entry.is_dir()) {
     Extras& extras = segment.extras_of(entry);
     const int32_t position = segment.first_ndx() + segment.count() - 1;
@@ -252,12 +252,12 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
     leader_.uid = entry.uid;
     leader_.gid = entry.gid;
     leader_.target = entry.target();
-    if (entry.extras) {
-      leader_.rdev_major = entry.extras->rdev_major;
-      leader_.rdev_minor = entry.extras->rdev_minor;
-      leader_.atime = entry.extras->atime;
-      leader_.crtime = entry.extras->crtime;
-      leader_.checksum = entry.extras->checksum;
+    if (entry.extras()) {
+      leader_.rdev_major = entry.extras()->rdev_major;
+      leader_.rdev_minor = entry.extras()->rdev_minor;
+      leader_.atime = entry.extras()->atime;
+      leader_.crtime = entry.extras()->crtime;
+      leader_.checksum = entry.extras()->digest();
     }
     return &leader_;
   };
@@ -349,7 +349,7 @@ int64_t ListReceiver::link_key_of(uint64_t dev, uint64_t ino) {
 Status ListReceiver::adopt(Segment& segment) {
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
-    if (entry.has(kLinked) && !terms_.agreed.hard_link_groups) entry.extras->link_key = link_key_of(entry.extras->dev, entry.extras->ino);
+    if (entry.has(kLinked) && !terms_.agreed.hard_link_groups) entry.extras()->link_key = link_key_of(entry.extras()->dev, entry.extras()->ino);
     if (entry.has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
     if (!terms_.agreed.mtime_has_nanoseconds) entry.nsec = 0;  // as if it had travelled
   }
@@ -390,16 +390,14 @@ Status ListReceiver::finish(Segment& segment) {
   if (o.relative) {
     for (int32_t i = 0; i < segment.count(); ++i) {
       Entry& entry = segment.added(i);
-      if (terms_.local && entry.dir_length > 0 && entry.dir[0] == '/') entry.set(kRooted);
-      while (entry.dir_length > 0 && entry.dir[0] == '/') ++entry.dir, --entry.dir_length;
+      if (terms_.local && entry.dir_view().starts_with('/')) entry.set(kRooted);
+      while (entry.dir_view().starts_with('/')) entry.set_dir(entry.dir_view().substr(1));
     }
   }
   // The directories of incremental lists act on their own, later; they obey what was settled here.
   if (terms_.agreed.incremental && !terms_.local) segment.first_dir = dirs_.add(segment);
   for (int32_t i = 0; i < segment.count(); ++i) {
-    const Entry& entry = segment.added(i);
-    const size_t number = entry.dir_index - static_cast<uint32_t>(segment.first_dir);
-    if (entry.is_dir() && number < segment.dirs.size()) segment.dirs[number]->refresh(entry);
+    if (DirNode* node = segment.dir_added(i)) node->refresh(segment.added(i));
   }
   if (o.prune_empty_dirs && !terms_.agreed.incremental) prune_empty(segment);
   if (o.hard_links > 0) {
@@ -410,7 +408,7 @@ Status ListReceiver::finish(Segment& segment) {
       if (!entry.has(kLinked) || !entry.active()) continue;
       entry.unset(kLinkFirst);
       entry.unset(kLinkLast);
-      const auto [at, fresh] = last.try_emplace(entry.extras->link_key, i);
+      const auto [at, fresh] = last.try_emplace(entry.extras()->link_key, i);
       if (fresh) entry.set(kLinkFirst);
       else at->second = i;
     }
@@ -448,7 +446,7 @@ Result<std::shared_ptr<Segment>> ListReceiver::first() {
   }
   TRY(finish(*segment));
   if (terms_.agreed.incremental && segment->count() > 0 && segment->sorted(0).is_root() && segment->sorted(0).is_dir())
-    segment->parent = &dirs_.node(static_cast<int32_t>(segment->sorted(0).dir_index));
+    segment->parent = segment->dir_added(segment->added_position(0));
   return segment;
 }
 
@@ -487,7 +485,7 @@ void clean_duplicates(Segment& segment, const Terms& terms) {
   Entry* kept = nullptr;
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.sorted(i);
-    if (entry.leaf_length == 0) {
+    if (entry.leaf_view().empty()) {
       entry.set(kCleared);
       continue;
     }

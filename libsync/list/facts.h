@@ -20,7 +20,7 @@ inline ItemFacts facts_of(const Entry& entry, std::string_view path, std::string
   facts.gid = entry.gid;
   facts.gid_known = !entry.has(kGroupUnsettable);
   facts.item_flags = item.flags;
-  if (entry.extras && entry.is_regular()) facts.digest = entry.extras->checksum;
+  if (entry.extras() && entry.is_regular()) facts.digest = entry.extras()->digest();
   return facts;
 }
 

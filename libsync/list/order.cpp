@@ -69,7 +69,8 @@ int compare_paths(std::string_view a, bool a_is_dir, std::string_view b, bool b_
 
 int compare_entries(const Entry& a, const Entry& b, Order order) {
   const bool by_components = order == Order::kComponents;
-  const bool same_dir = (a.dir == b.dir && a.dir_length == b.dir_length) || a.dir_view() == b.dir_view();
+  const std::string_view a_dir = a.dir_view(), b_dir = b.dir_view();
+  const bool same_dir = a_dir.size() == b_dir.size() && (a_dir.data() == b_dir.data() || a_dir == b_dir);
   if (same_dir && !a.is_root() && !b.is_root()) {  // the common case: siblings
     if (by_components && a.is_dir() != b.is_dir()) return a.is_dir() ? 1 : -1;
     const std::string_view x = a.leaf_view(), y = b.leaf_view();

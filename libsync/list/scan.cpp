@@ -243,7 +243,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     }
   }
   if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
-    segment.extras_of(entry).checksum = content_digest(dir, *leaf, terms_.agreed.list_digest, info.size, terms_.stop);
+    segment.set_checksum(entry, content_digest(dir, *leaf, terms_.agreed.list_digest, info.size, terms_.stop));
   Totals& totals = terms_.totals;
   totals.files.add(mode);
   if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);
@@ -326,12 +326,11 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     }
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    const int32_t position = add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type);
-    if (position >= 0 && terms_.agreed.incremental && S_ISDIR(segment.added(position).mode))
-      found_.emplace(position, Found{scope, {}});
+    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type);
   }
-  if (!recurse) return;
   const int32_t end = segment.count();
+  if (terms_.agreed.incremental && end > start) listings_.push_back(Listing{start, end, scope});
+  if (!recurse) return;
   for (int32_t i = start; i < end; ++i) {
     const Entry& entry = segment.added(i);
     if (!S_ISDIR(entry.mode) || entry.has(kMountPoint)) continue;
@@ -513,7 +512,7 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
         }
       }
       if (last_implied_ >= 0)
-        found_.at(last_implied_).relnames.push_back(Relname{name.substr(first_slash + 1), type});
+        found_.at(last_implied_).add(Relname{name.substr(first_slash + 1), type});
       return {};
     }
   } else if (implied) {
@@ -553,6 +552,16 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   return {};
 }
 
+// The rules in force around a directory where it was found.
+const FilterScope& Scanner::scope_found_in(const Entry& entry, int32_t position) const {
+  if (const auto at = found_.find(position); at != found_.end() && at->second.scope) return *at->second.scope;
+  // Listings follow each other in the segment.
+  const auto behind = std::upper_bound(listings_.begin(), listings_.end(), position,
+                                       [](int32_t value, const Listing& listing) { return value < listing.first; });
+  if (behind != listings_.begin() && position < std::prev(behind)->end) return std::prev(behind)->scope;
+  return *roots_[root_of(entry)]->scope;
+}
+
 // Sorts, numbers directories, and remembers which of them still have to be listed (last one first on the stack).
 void Scanner::finish(Segment& segment) {
   const bool converted = !terms_.options.iconv.empty();
@@ -564,31 +573,31 @@ void Scanner::finish(Segment& segment) {
   if (!terms_.agreed.incremental) return;
   // Positions survive sealing: entries stay where they were added.
   segment.first_dir = dirs_.add(segment);
-  std::vector<Pending> children;
+  const auto waiting = static_cast<ptrdiff_t>(pending_.size());
   const Entry* previous = nullptr;
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.sorted(i);
     if (!entry.is_dir() || entry.is_root()) continue;
-    const int32_t position = static_cast<int32_t>(&entry - &segment.added(0));
-    const auto at = found_.find(position);
-    Visit visit{entry.path(), root_of(entry), at != found_.end() ? at->second.scope : *roots_[root_of(entry)]->scope,
-                entry.has(kContentDir), {}};
-    if (at != found_.end()) visit.relnames = std::move(at->second.relnames);
+    const int32_t position = segment.added_position(i);
+    const DirNode& node = *segment.dir_added(position);
+    Visit visit{ShortText(node.path()), root_of(entry), entry.has(kContentDir), scope_found_in(entry, position), {}};
+    if (const auto at = found_.find(position); at != found_.end()) visit.relnames = std::move(at->second.relnames);
     if (previous && compare_entries(*previous, entry, terms_.order()) == 0) {
       entry.set(kDuplicateDir);
-      Pending& first = children.back();
+      Pending& first = pending_.back();
+      if (!first.more) first.more = std::make_unique<std::vector<Visit>>();
       // The same directory found twice under one root need not be listed twice.
-      if (visit.root == first.visits.back().root && first.visits.back().content) visit.content = false;
-      first.visits.push_back(std::move(visit));
+      const Visit& before = first.more->empty() ? first.visit : first.more->back();
+      if (visit.root == before.root && before.content) visit.content = false;
+      first.more->push_back(std::move(visit));
     } else {
-      Pending pending{static_cast<int32_t>(entry.dir_index), {}};
-      pending.visits.push_back(std::move(visit));
-      children.push_back(std::move(pending));
+      pending_.push_back(Pending{node.number, std::move(visit), {}});
     }
     previous = &entry;
   }
-  pending_.insert(pending_.end(), std::make_move_iterator(children.rbegin()), std::make_move_iterator(children.rend()));
+  std::reverse(pending_.begin() + waiting, pending_.end());
   found_.clear();
+  listings_.clear();
   last_implied_ = -1;
   last_implied_path_.clear();
 }
@@ -611,22 +620,27 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
   Pending pending = std::move(pending_.back());
   pending_.pop_back();
   auto segment = std::make_shared<Segment>(next_ndx_, pending.number);
-  for (Visit& visit : pending.visits) {
+  std::vector<Visit> visits;
+  visits.push_back(std::move(pending.visit));
+  if (pending.more) std::move(pending.more->begin(), pending.more->end(), std::back_inserter(visits));
+  for (Visit& visit : visits) {
+    const std::string visited(visit.path.view());
     FilterScope inside = visit.scope;
     if (filters_.has_per_directory()) {
-      const auto opened = open_dir(visit.root, visit.path);
+      const auto opened = open_dir(visit.root, visited);
       if (opened) {
-        auto entered = visit.scope.enter(visit.path, **opened);
+        auto entered = visit.scope.enter(visited, **opened);
         if (!entered) return fail(entered.error());
         inside = std::move(*entered);
       }
     }
-    if (visit.content) list_directory(*segment, visit.root, visit.path, inside, false);
-    for (Relname& rest : visit.relnames) {
-      const std::string path = join_path(visit.path, rest.name);
+    if (visit.content) list_directory(*segment, visit.root, visited, inside, false);
+    if (!visit.relnames) continue;
+    for (Relname& rest : *visit.relnames) {
+      const std::string path = join_path(visited, rest.name);
       const size_t slash = rest.name.find('/');
       if (slash != std::string::npos) {
-        const std::string top = join_path(visit.path, rest.name.substr(0, slash));
+        const std::string top = join_path(visited, rest.name.substr(0, slash));
         if (last_implied_ < 0 || last_implied_path_ != top || last_implied_root_ != visit.root) {
           last_implied_ = add_implied(*segment, visit.root, top);
           last_implied_path_ = top;
@@ -637,10 +651,10 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
           }
         }
         if (last_implied_ >= 0)
-          found_.at(last_implied_).relnames.push_back(Relname{rest.name.substr(slash + 1), rest.type});
+          found_.at(last_implied_).add(Relname{rest.name.substr(slash + 1), rest.type});
         continue;
       }
-      const auto parent = open_dir(visit.root, visit.path);
+      const auto parent = open_dir(visit.root, visited);
       const auto leaf = io::Leaf::check(rest.name);
       if (!parent || !leaf) {
         stat_problem(visit.root, path, parent ? EINVAL : parent.error().sys, !parent);

@@ -47,7 +47,7 @@ class Scanner {
   // The root an entry was found under.
   const SourceRoot& root(uint32_t number) const { return *roots_[number]; }
   uint32_t root_count() const { return static_cast<uint32_t>(roots_.size()); }
-  static uint32_t root_of(const Entry& entry) { return entry.extras ? entry.extras->source_root : 0; }
+  static uint32_t root_of(const Entry& entry) { return entry.extras() ? entry.extras()->source_root : 0; }
   static uint32_t root_of_dir(const DirNode& node) { return node.source_root; }
   DirTable& dirs() { return dirs_; }
   // A name below a root as messages show it.
@@ -62,16 +62,18 @@ class Scanner {
     NameType type;
   };
   // A directory still to be listed. Equal directories of several arguments share one entry (and one sub-list).
+  using Relnames = std::unique_ptr<std::vector<Relname>>;  // most directories have none
   struct Visit {
-    std::string path;
+    ShortText path;     // as listed, in memory of dirs_
     uint32_t root;
-    FilterScope scope;  // in force around the directory, not yet inside it
     bool content;
-    std::vector<Relname> relnames;
+    FilterScope scope;  // in force around the directory, not yet inside it
+    Relnames relnames;
   };
   struct Pending {
     int32_t number;
-    std::vector<Visit> visits;
+    Visit visit;
+    std::unique_ptr<std::vector<Visit>> more;
   };
 
   Result<uint32_t> root_for(const std::string& dir);
@@ -111,10 +113,20 @@ class Scanner {
   std::vector<Pending> pending_;  // a stack: the next directory to list is at the back
   // While one segment is built: which scopes and relative rests belong to the directories found in it.
   struct Found {
-    FilterScope scope;
-    std::vector<Relname> relnames;
+    std::optional<FilterScope> scope;  // unset: that of the listing it was found by
+    Relnames relnames;
+    void add(Relname name) {
+      if (!relnames) relnames = std::make_unique<std::vector<Relname>>();
+      relnames->push_back(std::move(name));
+    }
   };
-  std::unordered_map<int32_t, Found> found_;  // by position of the directory in the segment
+  std::unordered_map<int32_t, Found> found_;  // by position of the directory in the segment; most need no entry
+  struct Listing {
+    int32_t first, end;  // positions in the segment
+    FilterScope scope;
+  };
+  std::vector<Listing> listings_;
+  const FilterScope& scope_found_in(const Entry& entry, int32_t position) const;
   int32_t last_implied_ = -1;                 // position of the implied directory that took the last relname
   std::string last_implied_path_;
   uint32_t last_implied_root_ = 0;            // equal names below different roots are different directories

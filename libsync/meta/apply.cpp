@@ -43,7 +43,7 @@ class WriteLoan {
 // Sets what is missing or different and removes what the list does not have. True if anything was changed.
 bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& now, const Speaker& say) {
   const Terms& terms = say.terms;
-  const int32_t number = entry.extras ? entry.extras->xattrs : -1;
+  const int32_t number = entry.extras() ? entry.extras()->xattrs : -1;
   if (number < 0) return false;
   const MetaBook::Wanted wanted = terms.meta->wanted(number);
   for (const std::string& name : wanted.missing)
@@ -128,7 +128,7 @@ Status write_acl(proto::AclKind kind, proto::WireAcl acl, const Object& object, 
 // True if an ACL was changed; `now.mode` follows what the kernel makes of it.
 bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uint32_t mode, const Speaker& say) {
   const Terms& terms = say.terms;
-  if (!entry.extras) return false;
+  if (!entry.extras()) return false;
   bool changed = false;
   const auto one = [&](proto::AclKind kind, int32_t number) {
     if (number < 0) return true;
@@ -147,8 +147,8 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
     changed = true;
     return true;
   };
-  if (!one(proto::AclKind::kAccess, entry.extras->acl)) return changed;
-  if (S_ISDIR(mode)) one(proto::AclKind::kDefault, entry.extras->default_acl);
+  if (!one(proto::AclKind::kAccess, entry.extras()->acl)) return changed;
+  if (S_ISDIR(mode)) one(proto::AclKind::kDefault, entry.extras()->default_acl);
   return changed;
 }
 
@@ -214,9 +214,9 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     FakeStat wanted{.mode = new_mode & (S_IFMT | 07777),
                     .uid = options.owner ? entry.uid : 0,
                     .gid = !options.group ? 0 : entry.has(kGroupUnsettable) ? now.gid : entry.gid};
-    if (entry.is_device() && entry.extras) {
-      wanted.rdev_major = entry.extras->rdev_major;
-      wanted.rdev_minor = entry.extras->rdev_minor;
+    if (entry.is_device() && entry.extras()) {
+      wanted.rdev_major = entry.extras()->rdev_major;
+      wanted.rdev_minor = entry.extras()->rdev_minor;
     }
     if (const Status s = store_fake(object, wanted); !s)
       say.error(fmt::format("failed to write xattr user.rsync.%stat for {}", shown()), s.error().sys);
@@ -231,13 +231,13 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (!skip_times) {
     const bool other = choice.just_written || (choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time()));
     set_mtime = options.times && (other || xattrs_changed);
-    if (options.atimes > 0 && !now.is_dir() && entry.extras)
-      set_atime = choice.exact_times || now.atime.sec != entry.extras->atime;
+    if (options.atimes > 0 && !now.is_dir() && entry.extras())
+      set_atime = choice.exact_times || now.atime.sec != entry.extras()->atime;
   }
   if (set_mtime || set_atime) {
     std::optional<io::FileTime> atime = now.atime;
     if (choice.just_written) atime.reset();
-    if (set_atime) atime = io::FileTime{entry.extras->atime, 0};
+    if (set_atime) atime = io::FileTime{entry.extras()->atime, 0};
     if (const Status s = object.set_times(atime, set_mtime ? entry.time() : now.mtime); !s) {
       say.error(fmt::format("failed to set times on {}", shown()), s.error().sys);
       return updated;

@@ -124,7 +124,7 @@ uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInf
                      bool settle, bool replaces) {
   const Options& o = terms.options;
   uint32_t flags = 0;
-  const Extras* extras = entry.extras;
+  const Extras* extras = entry.extras();
   const auto tell = [&](const Error& e) {
     if (e.sys == ENOENT) return;  // a dry run did not make it
     terms.reporter.error_transfer(Role::kGenerator, e.text, e.sys);

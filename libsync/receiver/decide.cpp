@@ -27,7 +27,7 @@ bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, con
     case Kind::kRegular:
       if (here.size != static_cast<uint64_t>(entry.size)) return false;
       if (attempt == Attempt::kRedo) return false;
-      if (o.checksum) return entry.extras && probe.content_digest() == entry.extras->checksum;
+      if (o.checksum) return entry.extras() && probe.content_digest() == entry.extras()->digest();
       if (o.size_only) return true;
       if (o.ignore_times) return false;
       return terms.same_time(here.mtime, entry.time());
@@ -37,7 +37,7 @@ bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, con
     }
     case Kind::kSpecial: return (here.mode & S_IFMT) == (entry.mode & S_IFMT);
     case Kind::kDevice:
-      return entry.extras && here.rdev == gnu_dev_makedev(entry.extras->rdev_major, entry.extras->rdev_minor);
+      return entry.extras() && here.rdev == gnu_dev_makedev(entry.extras()->rdev_major, entry.extras()->rdev_minor);
     case Kind::kDir: return true;
     default: return false;
   }
@@ -91,7 +91,7 @@ bool attributes_match(const Entry& entry, uint32_t mode, const io::FileInfo& her
   const Options& o = terms.options;
   const bool link = entry.is_symlink();
   if (o.times && !(link && o.omit_link_times) && !terms.same_time(here.mtime, entry.time())) return false;
-  if (o.atimes > 0 && !entry.is_dir() && !link && entry.extras && here.atime.sec != entry.extras->atime) return false;
+  if (o.atimes > 0 && !entry.is_dir() && !link && entry.extras() && here.atime.sec != entry.extras()->atime) return false;
   if (!link) {
     if (o.perms && ((here.mode ^ mode) & 07777) != 0) return false;
     if (!o.perms && o.executability && ((here.mode & 0111) != 0) != ((mode & 0111) != 0)) return false;
@@ -114,7 +114,7 @@ uint32_t report_flags(const Entry& entry, uint32_t mode, const std::optional<io:
   } else if ((flags & (kTransfer | kLocalChange)) && !(flags & kMatched) && !((flags & kXnameFollows) && has_empty_xname)) {
     flags |= kReportTime;
   }
-  if (o.atimes > 0 && !dir && !link && entry.extras && here->atime.sec != entry.extras->atime) flags |= kReportAtime;
+  if (o.atimes > 0 && !dir && !link && entry.extras() && here->atime.sec != entry.extras()->atime) flags |= kReportAtime;
   if (!link) {
     if (o.perms) {
       if (((here->mode ^ mode) & 07777) != 0) flags |= kReportPerms;

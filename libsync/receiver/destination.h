@@ -67,7 +67,7 @@ class Destination {
   const std::shared_ptr<const io::Dir>& root() const { return cache_->root(); }
   // Directory and name for an entry, with --solo renaming applied.
   std::string_view dir_of(const Entry& entry) const { return solo() ? std::string_view() : entry.dir_view(); }
-  const char* leaf_of(const Entry& entry) const { return solo() ? solo_name_.c_str() : entry.leaf; }
+  const char* leaf_of(const Entry& entry) const { return solo() ? solo_name_.c_str() : entry.leaf(); }
   // The path below the root under which an entry arrives.
   std::string path_of(const Entry& entry) const { return solo() ? solo_name_ : entry.path(); }
   // A name as messages show it: quoted, absolute.

@@ -47,7 +47,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   if (o.list_only) {
     if (entry.is_dir() && (!own_turn || (!o.implied_dirs && entry.has(kImpliedDir)))) return {};
     const std::string path = entry.path();
-    const io::FileTime atime{entry.extras ? entry.extras->atime : 0, 0}, crtime{entry.extras ? entry.extras->crtime : 0, 0};
+    const io::FileTime atime{entry.extras() ? entry.extras()->atime : 0, 0}, crtime{entry.extras() ? entry.extras()->crtime : 0, 0};
     terms_.reporter.info_line(list_only_line(facts_of(entry, path, path, {}), o, atime, crtime));
     return {};
   }
@@ -87,7 +87,6 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         return fail(Fault::kProtocol, fmt::format("ABORTING due to invalid path from sender: {}", entry.path()));
       }
     }
-    const std::optional<io::FileInfo> seen_before = own_turn ? recall_dir(spot) : std::nullopt;
     auto dir = destination_.dir(spot.dir_path);
     if (!dir && o.relative && !o.implied_dirs && entry.mode != 0 && !o.dry_run) {
       // Parents that were not sent are made with the usual permissions.
@@ -113,12 +112,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         spot.leaf_text = destination_.leaf_of(entry);
         spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
         const bool nothing_here = has_fresh_dir_ && attempt == Attempt::kFirst && !entry.is_dir() && spot.dir_path == fresh_dir_;
-        if (nothing_here) {
-        } else if (seen_before) {
-          info = *seen_before;
-        } else {
-          info = spot.dir->info(*spot.leaf);
-        }
+        if (!nothing_here) info = spot.dir->info(*spot.leaf);
         if (info && info->is_symlink() && entry.is_dir() && o.keep_dirlinks) {
           const auto there = spot.dir->info_following(*spot.leaf);
           if (there && there->is_dir()) info = *there;

@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -39,8 +38,6 @@ class Generator {
   Status work_on(const std::shared_ptr<Segment>& segment);
   Status handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
   Status handle_dir(Spot& spot, bool own_turn);
-  bool dirs_stay_as_seen() const;
-  std::optional<io::FileInfo> recall_dir(const Spot& spot);
   Status handle_link(Spot& spot, const Decision& decision);
   Status handle_node(Spot& spot, const Decision& decision);
   Status handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead);
@@ -115,7 +112,6 @@ class Generator {
   bool has_fresh_dir_ = false;
   std::string last_parent_;
   bool last_parent_known_ = false;
-  std::unordered_map<const DirNode*, io::FileInfo> seen_dirs_;  // directories whose own turn is to come, as they were
   std::unordered_set<std::string> touched_;
   std::string last_touched_;
   bool retouch_perms_ = false;

@@ -10,9 +10,8 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   const bool is_dir_here = spot.here && spot.here->is_dir();
   if (!own_turn) {
     // Its own turn comes with its list. Making it now, while its parent is being worked on, keeps the parent's time right.
-    DirNode* node = spot.segment->dirs[entry.dir_index - static_cast<uint32_t>(spot.segment->first_dir)];
-    if (is_dir_here && dirs_stay_as_seen()) seen_dirs_.insert_or_assign(node, *spot.here);
     if (!o.times || o.omit_dir_times || is_dir_here) return {};
+    DirNode* node = spot.segment->dir_of_ndx(spot.ndx);
     if (spot.here && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir)) return {};
     if (o.dry_run) {
       node->entry.set(kDirCreated);
@@ -117,21 +116,6 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     touched(spot.path == "." ? std::string_view() : std::string_view(spot.path));
   }
   return {};
-}
-
-// Between a directory's two turns nothing of ours changes it, unless other files than its own are made in it.
-bool Generator::dirs_stay_as_seen() const {
-  const Options& o = terms_.options;
-  return terms_.local && !o.backup && o.partial_dir.empty() && o.temp_dir.empty() && !o.keep_dirlinks && !o.fake_super;
-}
-
-// What its parent's turn has found out about the directory whose own turn it is; nothing if it is gone since.
-std::optional<io::FileInfo> Generator::recall_dir(const Spot& spot) {
-  if (!terms_.agreed.incremental || !spot.entry->is_dir() || !spot.segment->parent || spot.entry != &spot.segment->parent->entry) return std::nullopt;
-  const auto seen = seen_dirs_.extract(spot.segment->parent);
-  // Opening it is what its content needs anyhow.
-  if (seen.empty() || !destination_.dir(spot.path)) return std::nullopt;
-  return seen.mapped();
 }
 
 // Directory attributes once their content is settled.

@@ -129,7 +129,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial))
     return {};
-  const uint64_t rdev = device && spot.entry->extras ? gnu_dev_makedev(spot.entry->extras->rdev_major, spot.entry->extras->rdev_minor) : 0;
+  const uint64_t rdev = device && spot.entry->extras() ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor) : 0;
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);

@@ -101,7 +101,7 @@ Status Generator::release_finished() {
     if (oldest->parent) {
       // Deletions that come late move directory times again.
       if (terms_.delete_mode == DeleteMode::kDelay) late_dirs_.push_back(oldest->parent);
-      else TRY(touch_up(oldest->parent->entry, oldest->parent->path));
+      else TRY(touch_up(oldest->parent->entry, std::string(oldest->parent->path())));
     }
     segments_.pop_front();
   }
@@ -118,7 +118,7 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
     DirNode& node = *segment->parent;
     TRY(handle(segment, node.entry, segment->first_ndx() - 1, true, Attempt::kFirst));
     if (during && !destination_.missing() && !terms_.options.list_only && !node.entry.has(kMissingDir) && node.entry.has(kContentDir)) {
-      const std::string path = node.path;
+      const std::string path(node.path());
       const int64_t before = remover_.counts().total();
       TRY(remover_.delete_in(path, *segment, node.entry.has(kTopDir)));
       if (remover_.counts().total() != before) touched(path == "." ? std::string_view() : std::string_view(path));
@@ -214,8 +214,8 @@ Status Generator::run() {
     TRY(wait_for(4));
   }
   for (DirNode* node : late_dirs_) {
-    touched(node->path == "." ? std::string_view() : std::string_view(node->path));
-    TRY(touch_up(node->entry, node->path));
+    touched(node->path() == "." ? std::string_view() : node->path());
+    TRY(touch_up(node->entry, std::string(node->path())));
   }
   if (!agreed.incremental && whole_list) {
     for (int32_t i = 0; i < whole_list->count(); ++i) {

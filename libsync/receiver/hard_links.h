@@ -33,13 +33,13 @@ class HardLinks {
     for (int32_t i = 0; i < segment->count(); ++i) {
       Entry& entry = segment->sorted(i);
       if (!entry.active() || !entry.has(kLinked) || !entry.has(kLinkLast)) continue;
-      Member& last = last_[entry.extras->link_key];
-      if (const auto alive = last_segment_[entry.extras->link_key].lock(); alive && alive != segment && last.entry) last.entry->unset(kLinkLast);
+      Member& last = last_[entry.extras()->link_key];
+      if (const auto alive = last_segment_[entry.extras()->link_key].lock(); alive && alive != segment && last.entry) last.entry->unset(kLinkLast);
       last.entry = &entry;
-      last_segment_[entry.extras->link_key] = segment;
+      last_segment_[entry.extras()->link_key] = segment;
     }
   }
-  Group& group_of(const Entry& entry) { return groups_[entry.extras->link_key]; }
+  Group& group_of(const Entry& entry) { return groups_[entry.extras()->link_key]; }
   void wait(Group& group, Member member) {
     ++member.segment->in_progress;
     group.waiting.push_back(std::move(member));

@@ -144,7 +144,7 @@ Status LocalTransfers::copy(Request& request) {
   line.advance(static_cast<int64_t>(**bytes));
   line.end();
   shown.data_bytes = **bytes;
-  if (o.checksum && entry.extras) shown.digest = entry.extras->checksum;
+  if (o.checksum && entry.extras()) shown.digest = entry.extras()->digest();
   if (at_once) show(shown, Moment::kDone);
   else TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(job.output), job.request, true);

@@ -271,7 +271,7 @@ Status Receiver::on_item(int32_t ndx) {
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
   if (!entry->active()) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
   if (terms_.carries_xattrs(item.flags))
-    TRY(terms_.meta->read_values(entry->extras ? entry->extras->xattrs : -1, channel_.in));
+    TRY(terms_.meta->read_values(entry->extras() ? entry->extras()->xattrs : -1, channel_.in));
   if (item.flags & proto::kTransfer) {
     if (ndx < segment->first_ndx())
       return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));

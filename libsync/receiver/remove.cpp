@@ -246,7 +246,7 @@ Status Remover::delete_everywhere(const Segment& list) {
     if (!entry.is_root()) {
       const auto parent = destination_.dir(entry.dir_view());
       if (!parent) continue;
-      const auto leaf = io::Leaf::check(entry.leaf);
+      const auto leaf = io::Leaf::check(entry.leaf());
       if (!leaf) continue;
       auto info = (*parent)->info(*leaf);
       if (info && info->is_symlink() && terms_.options.keep_dirlinks) info = (*parent)->info_following(*leaf);

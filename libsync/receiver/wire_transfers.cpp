@@ -25,7 +25,7 @@ Status WireTransfers::report(int32_t ndx, const std::shared_ptr<Segment>&, Entry
 
 Status WireTransfers::ask_for_values(const Entry& entry, const proto::Item& item) {
   if (!terms_.carries_xattrs(item.flags)) return {};
-  return terms_.meta->write_request(entry.extras ? entry.extras->xattrs : -1, channel_.out);
+  return terms_.meta->write_request(entry.extras() ? entry.extras()->xattrs : -1, channel_.out);
 }
 
 Status WireTransfers::send_sums(const Request& request) {

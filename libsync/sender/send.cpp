@@ -50,7 +50,7 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
   entries_sent_ = segment->count();
   reached_ = segment->count();
   if (segment->count() > 0 && segment->sorted(0).is_root() && segment->sorted(0).is_dir() && terms_.agreed.incremental)
-    segment->parent = &scanner_.dirs().node(static_cast<int32_t>(segment->sorted(0).dir_index));
+    segment->parent = segment->dir_added(segment->added_position(0));
   const bool empty = segment->count() == 0;
   window_.add(segment);
   lists_sent_ = 1;
@@ -191,7 +191,7 @@ Status Sender::answer(Ask& ask) {
 // The long attribute values that the far side asked for with an item.
 Status Sender::send_values(const Ask& ask, const Entry& entry) {
   if (!terms_.carries_xattrs(ask.item.flags)) return {};
-  const int32_t set = entry.extras ? entry.extras->xattrs : -1;
+  const int32_t set = entry.extras() ? entry.extras()->xattrs : -1;
   if (set < 0) return fail(Fault::kProtocol, "recv_xattr_request: internal data error!");
   TRY(proto::accept_xattr_request(lists_.sent_xattrs(set), ask.xattrs));
   std::vector<proto::XattrValue> values;

@@ -23,7 +23,7 @@ Result<std::shared_ptr<const io::Dir>> SourceView::dir(const Entry& entry) {
 
 Result<io::File> SourceView::open(const Entry& entry) {
   const auto where = TRY(dir(entry));
-  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf));
+  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf()));
   const bool no_atime = terms_.options.open_noatime || terms_.options.atimes > 1;
   if (follows_) {
     auto file = where->open_read(leaf, no_atime);
@@ -41,7 +41,7 @@ Result<std::string> SourceView::read_xattr(const Entry& entry, const std::string
   };
   const auto where = TRY(dir(entry));
   if (entry.is_root()) return value_of(io::Xattrs(*where));
-  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf));
+  const io::Leaf leaf = TRY(io::Leaf::check(entry.leaf()));
   if (follows_ && !entry.is_symlink()) {
     if (const auto info = where->info(leaf); info && info->is_symlink()) {
       const io::File file = TRY(where->open_read_following(leaf));
@@ -63,7 +63,7 @@ std::string SourceView::shown(const Entry& entry) const { return scanner_.shown(
 void SourceView::remove(const Entry& entry) {
   const std::string name = entry.path();
   const auto where = dir(entry);
-  const auto leaf = io::Leaf::check(entry.leaf);
+  const auto leaf = io::Leaf::check(entry.leaf());
   if (!where || !leaf) return;
   const auto info = terms_.options.copy_links ? (*where)->info_following(*leaf) : (*where)->info(*leaf);
   if (!info) {

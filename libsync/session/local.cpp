@@ -34,7 +34,7 @@ namespace ocsync::sync {
 namespace {
 
 // How far the scanner may run ahead of the generator: entries alive at once.
-constexpr int64_t kScanAhead = 200000;
+constexpr int64_t kScanAhead = 10000;
 // Lists that follow each other faster than this come in swarms.
 constexpr int64_t kSwarmUs = 500;
 constexpr int64_t kSwarmEntries = 1000;
@@ -120,9 +120,9 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   const auto prepare = [&](Segment& segment) -> Status {
     TRY(lists.adopt(segment));
     // What the list would have weighed on a wire, near enough for the closing lines.
-    for (int32_t i = 0; i < segment.count(); ++i) terms.totals.total_sent += segment.added(i).leaf_length + 12;
+    for (int32_t i = 0; i < segment.count(); ++i) terms.totals.total_sent += static_cast<int64_t>(segment.added(i).leaf_view().size()) + 12;
     if (segment.parent_dir() < 0 && terms.agreed.incremental && segment.count() > 0 && segment.sorted(0).is_root())
-      segment.parent = &scanner.dirs().node(static_cast<int32_t>(segment.sorted(0).dir_index));
+      segment.parent = segment.dir_added(segment.added_position(0));
     return {};
   };
   terms.totals.total_sent += 17;

@@ -149,8 +149,8 @@ TEST_CASE("exchange: every kind of entry arrives as it was, in all versions") {
       CHECK(entry.gid == 1001);
       CHECK(entry.target() == w.target);
       if (entry.is_device()) {
-        CHECK(entry.extras->rdev_major == w.major);
-        CHECK(entry.extras->rdev_minor == w.minor);
+        CHECK(entry.extras()->rdev_major == w.major);
+        CHECK(entry.extras()->rdev_minor == w.minor);
       }
       CHECK(entry.has(kContentDir) == S_ISDIR(w.mode));
     }
@@ -200,10 +200,10 @@ TEST_CASE("exchange: sub-lists belong to their directory") {
   REQUIRE(text_of(a) == "accepted");
   CHECK((*a)->first_ndx() == 5);  // 1..3, a gap for the directory, 5...
   REQUIRE((*a)->parent != nullptr);
-  CHECK((*a)->parent->path == "a");
+  CHECK((*a)->parent->path() == "a");
   const auto d = receiver.sub_list(3);
   REQUIRE(text_of(d) == "accepted");
-  CHECK((*d)->parent->path == "a/d");
+  CHECK((*d)->parent->path() == "a/d");
   CHECK(receiver.entries() == 6);
 }
 
@@ -215,7 +215,7 @@ TEST_CASE("exchange: with -R absolute names arrive below the destination, sub-li
   REQUIRE(wire.receiver().first());
   const auto top = wire.receiver().sub_list(0);
   REQUIRE(text_of(top) == "accepted");
-  CHECK((*top)->parent->path == "top");
+  CHECK((*top)->parent->path() == "top");
   const auto a = wire.receiver().sub_list(1);
   REQUIRE(text_of(a) == "accepted");
   CHECK((*a)->parent->entry.path() == "top/a");
@@ -322,7 +322,7 @@ TEST_CASE("exchange: hard links are the same groups at both ends") {
     REQUIRE(text_of(got) == "accepted");
     Segment& segment = **got;
     CHECK_FALSE(entry_at(segment, "alone").has(kLinked));
-    const auto key = [&](const char* name) { return entry_at(segment, name).extras->link_key; };
+    const auto key = [&](const char* name) { return entry_at(segment, name).extras()->link_key; };
     CHECK(key("m1") == key("m2"));
     CHECK(key("n1") == key("n2"));
     CHECK(key("n1") == key("n3"));

@@ -155,8 +155,7 @@ TEST_CASE("segment: find, indexes and sealing") {
       REQUIRE(found >= 0);
       REQUIRE(found <= i);
       REQUIRE(segment.sorted(found).path() == entry.path());
-      REQUIRE(std::string(entry.leaf) == entry.leaf_view());  // NUL-terminated
-      REQUIRE(std::string(entry.dir) == entry.dir_view());
+      REQUIRE(std::string(entry.leaf()) == entry.leaf_view());  // NUL-terminated
     }
     CHECK(segment.find("no such name", false, order) == -1);
     CHECK(segment.find("zzzz/zzzz", true, order) == -1);

@@ -32,14 +32,13 @@ struct Listed {
   Extras extras;
   Entry entry;
   Listed(uint32_t mode, int64_t size, int64_t mtime) {
-    entry.leaf = "name";
-    entry.leaf_length = 4;
+    entry.set_leaf("name");
     entry.mode = static_cast<uint16_t>(mode);
     entry.size = size;
     entry.mtime = mtime;
     entry.uid = 1000;
     entry.gid = 1000;
-    entry.extras = &extras;
+    entry.set_extras(&extras);
     extras.target = "target";
     extras.rdev_major = 1;
     extras.rdev_minor = 3;
@@ -115,9 +114,9 @@ TEST_CASE("decide: --size-only, -I and the window of --modify-window") {
 TEST_CASE("decide: -c compares content, and only where sizes agree") {
   Policy policy("-rtc");
   Listed file(kFile, 10, 1000);
-  file.extras.checksum = Digest{};
-  file.extras.checksum.size = 16;
-  policy.probe.digest = file.extras.checksum;
+  const std::string sum(16, '\0');
+  file.extras.checksum = sum;
+  policy.probe.digest = file.extras.digest();
   CHECK(policy(file, here(kFile, 10, 5)) == kKeep);
   CHECK(policy.probe.asked == 1);
   policy.probe.digest.data[3] = std::byte{9};
