@@ -116,8 +116,8 @@ Status MuxSink::disable() {
   return {};
 }
 
-// One write for header and payload. Writing large pieces without copying them would cost a second system call for each
-// four-byte header, which is dearer than copying 64 KiB.
+// One write for header and payload. Single pieces are copied behind the header: a call for each four-byte header would
+// be dearer than copying 64 KiB. Many of them go through write_v().
 Status MuxSink::write(Bytes bytes) {
   const std::lock_guard lock(writing_);
   if (!enabled_) return write_raw_locked(bytes);
@@ -128,6 +128,55 @@ Status MuxSink::write(Bytes bytes) {
     used_ += count;
     bytes = bytes.subspan(count);
   }
+  return {};
+}
+
+// Below this it is cheaper to copy: a call that moves less costs more than the copy saves.
+constexpr size_t kGatherAtLeast = size_t{64} * 1024;
+
+Status MuxSink::write_v(std::span<const Bytes> pieces) {
+  size_t bytes = 0;
+  for (const Bytes piece : pieces) bytes += piece.size();
+  if (gathers_ && bytes >= kGatherAtLeast) {
+    const std::lock_guard lock(writing_);
+    return gather_locked(pieces);
+  }
+  for (const Bytes piece : pieces) TRY(write(piece));
+  return {};
+}
+
+Status MuxSink::gather_locked(std::span<const Bytes> pieces) {
+  if (!enabled_) {
+    TRY(raw_.write_v(pieces));
+    last_write_ms_ = now_ms();
+    return {};
+  }
+  TRY(take_posted_locked());
+  size_t left = used_;
+  for (const Bytes piece : pieces) left += piece.size();
+  headers_.clear();
+  headers_.reserve(left / limit_ + 1);  // their addresses are kept
+  gathered_.clear();
+  size_t room = 0;  // in the frame that was begun
+  const auto add = [&](Bytes bytes) {
+    while (!bytes.empty()) {
+      if (room == 0) {
+        room = std::min(left, limit_);
+        left -= room;
+        store_le(headers_.emplace_back().data(), static_cast<uint32_t>(room) | kCodeOffset << 24);
+        gathered_.push_back(headers_.back());
+      }
+      const size_t count = std::min(room, bytes.size());
+      gathered_.push_back(bytes.first(count));
+      room -= count;
+      bytes = bytes.subspan(count);
+    }
+  };
+  add(Bytes(data_).subspan(kHeader, used_));
+  for (const Bytes piece : pieces) add(piece);
+  used_ = 0;
+  TRY(raw_.write_v(gathered_));
+  last_write_ms_ = now_ms();
   return {};
 }
 

@@ -1,11 +1,13 @@
 // Multiplexing: data bytes and messages share a stream as frames. See docs/frames.md.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -57,7 +59,12 @@ class MuxSink final : public ByteSink {
   Status disable();  // flushes, then goes unframed (files-from of version 30)
   bool enabled() const { return enabled_; }
   Status write(Bytes bytes) override;
+  // Large pieces leave at once behind what waits: headers, what waited and all of the pieces in one call of the raw
+  // sink, without being copied together.
+  Status write_v(std::span<const Bytes> pieces) override;
   Status flush() override;
+  // Whether write_v() does that; otherwise it copies like write(). Before the first write.
+  void gather(bool on) { gathers_ = on; }
   bool post(const Message& message);
   // Sends what was posted and leaves the data: last words.
   Status flush_posted();
@@ -68,6 +75,7 @@ class MuxSink final : public ByteSink {
   Status send_locked();
   Status take_posted_locked();
   Status write_raw_locked(Bytes bytes);
+  Status gather_locked(std::span<const Bytes> pieces);
   ByteSink& raw_;
   std::mutex writing_;  // held while the raw sink is used
   std::mutex posting_;  // held while posted_ changes
@@ -76,6 +84,9 @@ class MuxSink final : public ByteSink {
   std::vector<std::byte> data_;     // four bytes for the header, then the payload
   size_t limit_;                    // of the payload
   size_t used_ = 0;                 // payload bytes waiting
+  bool gathers_ = true;
+  std::vector<std::array<std::byte, 4>> headers_;  // of frames that are being gathered
+  std::vector<Bytes> gathered_;
   std::atomic<bool> enabled_ = false;
   std::atomic<bool> was_enabled_ = false;
   int64_t last_write_ms_ = 0;

@@ -1,6 +1,8 @@
 #include "libproto/tokens.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "libproto/tokens_compressed.h"
 
@@ -12,6 +14,20 @@ class PlainTokenWriter final : public TokenWriter {
  public:
   Status begin_file() override { return {}; }
   Status literal(Bytes bytes, Writer& out) override {
+    while (bytes.size() >= 2 * kChunk) {
+      // Lengths and data of many chunks together, so that nothing has to be copied.
+      std::array<Bytes, Writer::kMostPieces> pieces;
+      std::array<std::array<std::byte, 4>, Writer::kMostPieces / 2> lengths;
+      size_t count = 0;
+      for (; count < pieces.size() && !bytes.empty(); count += 2) {
+        const Bytes piece = bytes.first(std::min(bytes.size(), kChunk));
+        store_le(lengths[count / 2].data(), static_cast<uint32_t>(piece.size()));
+        pieces[count] = lengths[count / 2];
+        pieces[count + 1] = piece;
+        bytes = bytes.subspan(piece.size());
+      }
+      TRY(out.pieces(std::span(pieces).first(count)));
+    }
     while (!bytes.empty()) {
       const Bytes piece = bytes.first(std::min(bytes.size(), kChunk));
       TRY(out.i32(static_cast<int32_t>(piece.size())));

@@ -21,8 +21,9 @@ size_t class_for(size_t bytes) {
   return found;
 }
 
-std::byte* make_buffer(size_t size) {
+std::byte* make_buffer(size_t size, void (*prepare)(std::byte*, size_t)) {
   auto* data = static_cast<std::byte*>(::operator new(size, alignment(size)));
+  if (prepare != nullptr) prepare(data, size);
   for (size_t at = 0; at < size; at += kPage) {
     // Through volatile, or the compiler would drop stores that nobody reads.
     *static_cast<volatile std::byte*>(data + at) = std::byte{0};
@@ -33,6 +34,18 @@ std::byte* make_buffer(size_t size) {
 void free_buffer(std::byte* data, size_t size) { ::operator delete(data, size, alignment(size)); }
 
 }  // namespace
+
+Buffer Buffer::fresh(size_t bytes) {
+  return Buffer(nullptr, static_cast<std::byte*>(::operator new(bytes, alignment(bytes))), bytes);
+}
+
+Buffer::~Buffer() {
+  if (data_ == nullptr) return;
+  if (pool_ != nullptr)
+    pool_->give_back(data_, size_);
+  else
+    free_buffer(data_, size_);
+}
 
 // Both walk from the front: the buffers used last, still in the processor's caches, are found first.
 std::byte* BufferPool::Shelf::take() {
@@ -62,14 +75,14 @@ BufferPool::Shelf BufferPool::shelf(size_t size_class) {
 
 Buffer BufferPool::acquire(size_t bytes) {
   const size_t size_class = class_for(bytes);
-  if (size_class < kClasses) {
+  if (size_class < kClasses && manner_.keeps) {
     if (std::byte* idle = shelf(size_class).take()) {
       hits_.fetch_add(1, std::memory_order_relaxed);
       return Buffer(this, idle, kSizes[size_class]);
     }
   }
   const size_t size = size_class < kClasses ? kSizes[size_class] : bytes;
-  std::byte* made = make_buffer(size);
+  std::byte* made = make_buffer(size, manner_.prepare);
   misses_.fetch_add(1, std::memory_order_relaxed);
   bytes_created_.fetch_add(size, std::memory_order_relaxed);
   return Buffer(this, made, size);
@@ -77,7 +90,7 @@ Buffer BufferPool::acquire(size_t bytes) {
 
 void BufferPool::give_back(std::byte* data, size_t size) {
   const size_t size_class = class_for(size);
-  if (size_class < kClasses && shelf(size_class).put(data)) return;
+  if (size_class < kClasses && manner_.keeps && shelf(size_class).put(data)) return;
   free_buffer(data, size);
 }
 

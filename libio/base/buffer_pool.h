@@ -17,6 +17,8 @@ class BufferPool;
 class Buffer {
  public:
   Buffer() = default;
+  // Of no pool: made now, its pages untouched, freed when it dies.
+  static Buffer fresh(size_t bytes);
   Buffer(Buffer&& other) noexcept
       : pool_(std::exchange(other.pool_, nullptr)), data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
   Buffer& operator=(Buffer&& other) noexcept {
@@ -41,17 +43,22 @@ class Buffer {
   size_t size_ = 0;
 };
 
-// Hands out buffers of four sizes, and keeps a bounded number of each that came back. New ones have all their pages
+// Hands out buffers of five sizes, and keeps a bounded number of each that came back. New ones have all their pages
 // touched, so that no page fault comes later, in the middle of a transfer. From 4 MiB on they are aligned for huge
 // pages. Any number of threads may acquire and give back; nobody ever waits: idle buffers stand in slots that are taken
 // and filled with one atomic exchange each.
 class BufferPool {
  public:
-  static constexpr size_t kSizes[] = {64UL * 1024, 1024UL * 1024, 4UL * 1024 * 1024, 16UL * 1024 * 1024};
-  // How many idle buffers of each size stay; together at most 68 MiB.
-  static constexpr size_t kIdle[] = {64, 16, 4, 2};
+  static constexpr size_t kSizes[] = {64UL * 1024, 256UL * 1024, 1024UL * 1024, 4UL * 1024 * 1024, 16UL * 1024 * 1024};
+  // How many idle buffers of each size stay; together at most 76 MiB.
+  static constexpr size_t kIdle[] = {64, 32, 16, 4, 2};
 
+  struct Manner {
+    bool keeps = true;                                        // false: every buffer is made anew, for comparison
+    void (*prepare)(std::byte* data, size_t size) = nullptr;  // called on each new buffer before its pages are touched
+  };
   BufferPool() = default;
+  explicit BufferPool(Manner manner) : manner_(manner) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
   ~BufferPool() { trim(); }
@@ -83,13 +90,10 @@ class BufferPool {
   void give_back(std::byte* data, size_t size);
   Shelf shelf(size_t size_class);
 
-  static constexpr size_t kSlots = kIdle[0] + kIdle[1] + kIdle[2] + kIdle[3];
+  static constexpr size_t kSlots = kIdle[0] + kIdle[1] + kIdle[2] + kIdle[3] + kIdle[4];
+  const Manner manner_{};
   std::array<std::atomic<std::byte*>, kSlots> slots_{};
   std::atomic<uint64_t> hits_{0}, misses_{0}, bytes_created_{0};
 };
-
-inline Buffer::~Buffer() {
-  if (data_ != nullptr) pool_->give_back(data_, size_);
-}
 
 }  // namespace ocsync

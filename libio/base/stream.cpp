@@ -1,6 +1,7 @@
 #include "libio/base/stream.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <condition_variable>
 #include <mutex>
@@ -114,6 +115,19 @@ Status Writer::bytes(Bytes bytes) {
   if (!bytes.empty()) std::memcpy(buffer_.data() + used_, bytes.data(), bytes.size());
   used_ += bytes.size();
   return {};
+}
+
+Status Writer::pieces(std::span<const Bytes> pieces) {
+  assert(pieces.size() <= kMostPieces);
+  std::array<Bytes, kMostPieces + 1> all;
+  size_t count = 0;
+  if (used_ > 0) all[count++] = Bytes(buffer_.data(), used_);
+  used_ = 0;
+  for (const Bytes piece : pieces) {
+    position_ += piece.size();
+    all[count++] = piece;
+  }
+  return sink_.write_v(std::span(all).first(count));
 }
 
 Status Writer::drain() {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,11 @@ class ByteSink {
   virtual ~ByteSink() = default;
   // Takes all of the bytes (it may buffer them) or fails.
   virtual Status write(Bytes bytes) = 0;
+  // The same for several pieces in order; a sink that can sends them in one call without joining them.
+  virtual Status write_v(std::span<const Bytes> pieces) {
+    for (const Bytes piece : pieces) TRY(write(piece));
+    return {};
+  }
   // After this, everything written so far is on its way.
   virtual Status flush() { return {}; }
 };
@@ -115,6 +121,9 @@ class Writer {
   Status i64(int64_t value);
   Status bytes(Bytes bytes);
   Status text(std::string_view text) { return bytes(as_bytes(text)); }
+  // Large pieces, handed to the sink at once behind what waits, and not copied here. At most kMostPieces.
+  static constexpr size_t kMostPieces = 32;
+  Status pieces(std::span<const Bytes> pieces);
   // Hands everything to the sink and flushes it.
   Status flush();
   // Hands everything to the sink without flushing it.

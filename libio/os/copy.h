@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "libio/os/file.h"
+#include "libio/os/io_strategy.h"
 #include "libio/os/stop.h"
 
 namespace ocsync::io {
@@ -13,7 +15,9 @@ struct CopyOptions {
   bool sparse = false;       // runs of zeros become holes
   bool preallocate = false;  // reserve the size first
   bool allow_clone = true;
-  bool prefer_kernel = false;  // copy_file_range() even where a buffer was measured to be faster
+  bool prefer_kernel = false;    // copy_file_range() even where a buffer was measured to be faster
+  std::optional<Bytes> content;  // of `from`, read already; used if it is as long as expected
+  IoStrategy* io = nullptr;      // buffers, wishes and counters of the run; null: the rules alone
 };
 struct CopyResult {
   uint64_t bytes = 0;  // what was copied: the source may have grown or shrunk since it was listed

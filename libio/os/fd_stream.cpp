@@ -1,9 +1,9 @@
 // Streams over descriptors: act first, wait only when nothing moves, and look at clock and stop while waiting.
 #include "libio/os/fd_stream.h"
 
-#include <sys/socket.h>
 #include <fmt/format.h>
 #include <limits.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +18,7 @@ namespace {
 constexpr int kLongestWaitMs = 5000;
 constexpr int kWaitWithoutWakeMs = 100;
 constexpr size_t kPiecesPerCall = 64;
+constexpr int kMostFaults = 3;  // in one write; a file may be cut off more than once
 // A descriptor that poll() calls writable takes this much without blocking.
 constexpr size_t kSafeWrite = PIPE_BUF;
 constexpr int64_t kUsPerSecond = 1'000'000;
@@ -72,6 +73,18 @@ Status look_around(Activity& activity, const Stop& stop, bool reading) {
   const int64_t stop_at = activity.stop_at_ms.load(std::memory_order_relaxed);
   if (stop_at != 0 && sys::clock_ms() >= stop_at) return limit_reached();
   return {};
+}
+
+// The kernel does not deliver SIGBUS for our memory: pieces of a mapping whose file was cut off are EFAULT. A look from
+// here brings in what bus_guard puts in their place.
+void touch(std::span<const iovec> pieces) {
+  constexpr size_t kPage = 4096;
+  const auto look = [](const volatile std::byte& byte) { return std::byte{byte}; };
+  for (const iovec& piece : pieces) {
+    const volatile std::byte* bytes = static_cast<const std::byte*>(piece.iov_base);
+    for (size_t at = 0; at < piece.iov_len; at += kPage) std::ignore = look(bytes[at]);
+    if (piece.iov_len > 0) std::ignore = look(bytes[piece.iov_len - 1]);
+  }
 }
 
 bool would_block(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
@@ -181,6 +194,7 @@ Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
   TRY(look_around(activity_, *stop_, false));
   std::array<iovec, kPiecesPerCall> vector;
   size_t skip = 0;  // bytes of the first piece already sent
+  int faults = 0;
   while (!pieces.empty()) {
     // With a limit, one call carries an eighth of a second's worth, as rsync does it.
     size_t most = rate_ > 0 ? std::max<size_t>(512, rate_ / 8) : SIZE_MAX;
@@ -208,6 +222,8 @@ Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
           TRY(wait_writable());
         } else if (manner_ == FdManner::kNoWait && cannot_promise(error)) {
           manner_ = FdManner::kWaitFirst;
+        } else if (error == EFAULT && faults++ < kMostFaults) {
+          touch(std::span(vector).first(used));
         } else {
           if (error == EPIPE || error == ECONNRESET) activity_.far_has_closed();
           return fail(Fault::kSocket, "", error);
@@ -216,6 +232,7 @@ Status FdSink::write_pieces(std::span<const Bytes> pieces, bool& moved) {
       }
       moved |= *sent > 0;
       activity_.bytes_out.fetch_add(*sent, std::memory_order_relaxed);
+      activity_.writes.fetch_add(1, std::memory_order_relaxed);
       activity_.touch();
       if (rate_ > 0) TRY(pace(*sent));
       skip += *sent;

@@ -25,12 +25,15 @@ struct Activity {
   std::atomic<int64_t> stop_at_ms{0};  // monotonic; 0: none (--stop-after, --stop-at)
   std::atomic<uint64_t> bytes_in{0};
   std::atomic<uint64_t> bytes_out{0};
+  std::atomic<uint64_t> writes{0};  // calls that moved something out
   void touch();
   // Whoever reads or writes fails at once with Fault::kClosed, and so does everybody after it. (Closing the descriptor
   // instead would hand its number to somebody else while threads still use it.) But if it was the far side that closed
   // its end, reading goes on for a second at most: its last words explain more than our failure to write.
   void give_up();
-  bool given_up(bool reading) const { return given_up_.load(std::memory_order_relaxed) && !(reading && far_closed_.load(std::memory_order_relaxed)); }
+  bool given_up(bool reading) const {
+    return given_up_.load(std::memory_order_relaxed) && !(reading && far_closed_.load(std::memory_order_relaxed));
+  }
   void far_has_closed() { far_closed_.store(true); }
   // Once no other thread uses the connection any more: a last word may be said.
   void take_back();
@@ -82,7 +85,7 @@ class FdSink final : public ByteSink {
  public:
   FdSink(int fd, Activity& activity, const Stop& stop, uint64_t bytes_per_second = 0);
   Status write(Bytes bytes) override;
-  Status write_v(std::span<const Bytes> pieces);
+  Status write_v(std::span<const Bytes> pieces) override;
   // Counts bytes sent by somebody else (--bwlimit covers the process), sleeping if they came too fast.
   Status pace(uint64_t bytes);
   // Another rate from now on (0: no limit); not while somebody writes.

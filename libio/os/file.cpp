@@ -1,6 +1,10 @@
 // Positioned reads and writes on an open file.
 #include "libio/os/file.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+
 #include "libio/os/sys.h"
 
 namespace ocsync::io {
@@ -19,6 +23,15 @@ Result<size_t> File::read_full_at(MutableBytes into, uint64_t offset) const {
   return done;
 }
 
+uint64_t File::position() const { return std::atomic_ref(position_).load(std::memory_order_relaxed); }
+void File::moved_to(uint64_t position) const { std::atomic_ref(position_).store(position, std::memory_order_relaxed); }
+
+Result<size_t> File::read_on(MutableBytes into) const {
+  const size_t got = TRY(sys::read(fd(), into));
+  if (const uint64_t at = position(); at != kNowhere) moved_to(at + got);
+  return got;
+}
+
 Status File::write_at(Bytes bytes, uint64_t offset) const {
   while (!bytes.empty()) {
     const size_t n = TRY(sys::write_at(fd(), bytes, offset));
@@ -31,7 +44,10 @@ Status File::write_at(Bytes bytes, uint64_t offset) const {
 
 Status File::truncate(uint64_t bytes) const { return sys::truncate(fd(), bytes); }
 
-Result<uint64_t> File::device_bytes() const { return sys::seek(fd(), 0, SEEK_END); }
+Result<uint64_t> File::device_bytes() const {
+  moved_to(kNowhere);
+  return sys::seek(fd(), 0, SEEK_END);
+}
 
 Status File::preallocate(uint64_t bytes) const {
   if (bytes == 0) return {};
@@ -49,17 +65,32 @@ Status File::punch_hole(uint64_t offset, uint64_t bytes) const {
   return done;
 }
 
+Status File::clear(uint64_t offset, uint64_t bytes) const {
+  const Status punched = punch_hole(offset, bytes);
+  if (punched || punched.error().fault != Fault::kUnsupported) return punched;
+  static constexpr std::array<std::byte, size_t{64} * 1024> kZeros{};
+  while (bytes > 0) {
+    const size_t count = static_cast<size_t>(std::min<uint64_t>(bytes, kZeros.size()));
+    TRY(write_at(Bytes(kZeros).first(count), offset));
+    offset += count;
+    bytes -= count;
+  }
+  return {};
+}
+
 Result<std::optional<File::Extent>> File::next_data(uint64_t offset, uint64_t size) const {
   if (offset >= size) return std::optional<Extent>();
+  moved_to(kNowhere);
   const Result<uint64_t> begin = sys::seek(fd(), static_cast<int64_t>(offset), SEEK_DATA);
   if (!begin) {
     if (begin.error().sys == ENXIO) return std::optional<Extent>();
-    if (begin.error().sys == EINVAL || begin.error().sys == EOPNOTSUPP) return Extent{offset, size};
+    if (begin.error().sys == EINVAL || begin.error().sys == EOPNOTSUPP) return Extent{offset, size, false};
     return fail(begin.error());
   }
   if (*begin >= size) return std::optional<Extent>();
   const Result<uint64_t> end = sys::seek(fd(), static_cast<int64_t>(*begin), SEEK_HOLE);
-  return Extent{*begin, end && *end<size&& * end> * begin ? *end : size};
+  const bool ends = end && *end < size && *end > *begin;
+  return Extent{*begin, ends ? *end : size};
 }
 
 Status File::sync() const { return sys::sync(fd()); }

@@ -3,15 +3,27 @@
 // Measured on Linux 6.18, two cores, warm cache, tmpfs and ext4 on a virtual disk; tests/bench/os_bench.cpp repeats it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "libio/base/buffer_pool.h"
+#include "libio/os/file.h"
+#include "libio/os/io_metrics.h"
+#include "libio/os/io_wishes.h"
 
 namespace ocsync::io::strategy {
 
 // Up to here a file is copied by one read and one write. Copying 4 KiB took 12.2 us on tmpfs and 34.8 us on ext4 (open,
 // create, close and unlink included) against 12.5 and 35.8 us with copy_file_range() and 19 and 43 us through a
 // mapping; asking what the two file systems could do would cost two calls more.
-inline constexpr uint64_t kSmallFile = uint64_t{256} * 1024;
+inline constexpr uint64_t kSmallFile = uint64_t{256} * 1024 - 1;
 
 // Buffers of 256 KiB to 1 MiB stay in the second-level cache. 32 MiB on ext4: 8.4 ms with 64 KiB, 7.8 with 256 KiB, 7.6
 // with 1 MiB; on tmpfs 17.6, 17.2, 17.1 ms.
@@ -42,7 +54,73 @@ bool mapped_scan_pays(uint64_t file_system_kind);
 inline constexpr size_t kRandomWindow = size_t{16} * 1024;
 
 // io_uring loses while everything is in memory: 1,000 infos took 0.70 ms by plain calls and 1.32 ms by a ring of 128
-// (3.83 ms with 8), as the kernel hands each statx to a worker. It is for trees that have to come from a slow disk.
-inline constexpr bool kRingForWarmTrees = false;
+// (3.83 ms with 8), as the kernel hands each statx to a worker. On a disk it reads small files in fewer calls, but
+// asking for them ahead with fadvise does as well without a second code path in the kernel: see tests/bench/README.md.
+inline constexpr bool kRingByDefault = false;
+
+// A read that waits for the disk is a reason to ask for the next so many files ahead; each prompt one takes back one.
+inline constexpr int kColdFor = 256;
+// A file larger than this is not asked for as a whole before it is opened: its reader asks for windows.
+inline constexpr uint64_t kExpectAtMost = uint64_t{4} * 1024 * 1024;
 
 }  // namespace ocsync::io::strategy
+
+namespace ocsync::io {
+
+class Ring;
+
+// One run's choices: the wishes of the user, the rules above, and what was seen so far. Whoever moves bytes asks here;
+// everything that was borrowed must be back before it dies. Any thread may use it, but set say() up before threads
+// start.
+class IoStrategy {
+ public:
+  // Adds to `metrics`, which outlives it.
+  IoStrategy(const IoWishes& wishes, IoMetrics& metrics);
+  ~IoStrategy();
+  IoStrategy(const IoStrategy&) = delete;
+  IoStrategy& operator=(const IoStrategy&) = delete;
+
+  bool uses(IoPart part) const { return wishes_.has(part); }
+  const IoWishes& wishes() const { return wishes_; }
+  IoMetrics& metrics() { return metrics_; }
+  // Gets one sentence when the kernel refuses something that was wanted; once per run.
+  void say(std::function<void(std::string_view)> line) { say_ = std::move(line); }
+
+  // At least `bytes`, from the pool of the node that this thread runs on.
+  Buffer buffer(size_t bytes);
+  // A buffer size for content of that length (nothing: nobody knows), if no rule of the caller says otherwise.
+  size_t buffer_size(std::optional<uint64_t> file_bytes) const;
+
+  // Whether a file is to be mapped that is read once in order.
+  bool maps(const File& file, uint64_t size) const;
+  // Whether content should be copied inside the kernel between two file systems (magic numbers of statfs).
+  bool copies_in_kernel(uint64_t from_kind, uint64_t to_kind) const;
+
+  // Reads like File::read_at(), and notices whether that had to wait for a disk. For the first read of a file.
+  Result<size_t> first_read(const File& file, MutableBytes into, uint64_t offset);
+  // Should the first read of the next file be a first_read()? For who would otherwise use read(): all of them while
+  // reads wait, one in eight, not the first, while they do not. That is enough to notice a cold tree, and leaves read()
+  // to who watches the program by it.
+  bool watches_next() { return cold() || next_first_read_.fetch_add(1, std::memory_order_relaxed) % 8 == 3; }
+  // Are reads waiting for a disk at the moment?
+  bool cold() const {
+    return uses(IoPart::kAheadAlways) || (uses(IoPart::kAhead) && cold_for_.load(std::memory_order_relaxed) > 0);
+  }
+  // Asks for the content of an open file that will be read soon. Never waits, never fails.
+  void expect(const File& file, uint64_t bytes);
+
+  // A ring of the calling thread; nothing if none is wanted or the kernel refuses (told by say()).
+  std::unique_ptr<Ring> make_ring();
+
+ private:
+  const IoWishes wishes_;
+  IoMetrics& metrics_;
+  std::vector<std::unique_ptr<BufferPool>> pools_;  // one per node
+  std::atomic<int> cold_for_{0};
+  std::atomic<unsigned> next_first_read_{0};
+  std::atomic<bool> cannot_tell_{false};  // whether a read would wait
+  std::atomic<bool> said_{false};
+  std::function<void(std::string_view)> say_;
+};
+
+}  // namespace ocsync::io

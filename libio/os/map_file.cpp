@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <optional>
 
 #include "libio/os/bus_guard.h"
 #include "libio/os/io_strategy.h"
+#include "libio/os/read_ahead.h"
 #include "libio/os/sys.h"
 
 namespace ocsync::io {
@@ -15,46 +17,55 @@ namespace {
 constexpr size_t kMaxView = size_t{16} * 1024 * 1024;
 constexpr size_t kPage = 4096;
 
-struct Buffer {
-  std::unique_ptr<std::byte[]> bytes;
-  size_t capacity = 0;
-};
-
-// The last buffer of an ordinary size that this thread gave back: a tree of small files would otherwise make the
-// allocator fetch and return the same pages for each of them.
-thread_local Buffer spare;
-
-Buffer take_buffer(size_t at_least) {
-  if (spare.capacity >= at_least) return std::exchange(spare, Buffer{});
-  const size_t capacity = (at_least + kPage - 1) / kPage * kPage;
-  return {std::make_unique_for_overwrite<std::byte[]>(capacity), capacity};
-}
-
-void give_back(Buffer buffer) {
-  if (buffer.capacity > spare.capacity && buffer.capacity <= 2 * strategy::kSequentialWindow) spare = std::move(buffer);
-}
-
 }  // namespace
 
 struct MapFile::Impl {
   const File& file;
   const uint64_t size;
   const Access access;
+  IoStrategy* const io;
+  std::optional<ReadAhead> ahead;  // of a large file that is read in order
+  bool first = true;               // nothing was read yet
   Buffer buffer;
   uint64_t begin = 0;  // of the window in the file
   size_t filled = 0;
-  uint64_t position = 0;  // the file's own position, as far as we moved it
   size_t next_read = strategy::kRandomWindow;  // random access: grows while the requests turn out to be in order
 
   std::unique_ptr<GuardedWindow> mapped;  // instead of the buffer
   uint64_t mapped_at = 0;
 
-  Impl(const File& f, uint64_t s, Access a) : file(f), size(s), access(a) {
-    const bool scan = a == Access::kScan && s >= strategy::kLeastMapped;
-    if (a == Access::kMapped || (scan && strategy::mapped_scan_pays(sys::file_system_kind(f.fd()))))
-      mapped = std::make_unique<GuardedWindow>();
+  Impl(const File& f, uint64_t s, Access a, IoStrategy* i) : file(f), size(s), access(a), io(i) {
+    const bool scans = a == Access::kScan && s > strategy::kSequentialWindow;
+    if (a == Access::kMapped || (scans && io != nullptr && io->maps(f, s))) mapped = std::make_unique<GuardedWindow>();
+    if (io != nullptr && access != Access::kRandom && s > strategy::kSequentialWindow) {
+      const bool drops = io->uses(IoPart::kDrop);
+      if (drops || io->uses(IoPart::kAheadAlways))
+        ahead.emplace(f, s,
+                      ReadAhead::Manner{
+                          .ahead_bytes = io->uses(IoPart::kAheadAlways) ? uint64_t{io->wishes().ahead_kib} * 1024 : 0,
+                          .drop_behind = drops,
+                          .metrics = &io->metrics()});
+    }
   }
-  ~Impl() { give_back(std::move(buffer)); }
+
+  void count(IoMetrics::Count IoMetrics::* what, uint64_t n) {
+    if (io != nullptr) IoMetrics::add(io->metrics().*what, n);
+  }
+  Buffer take_buffer(size_t at_least) {
+    if (io != nullptr) return io->buffer(at_least);
+    return Buffer::fresh((at_least + kPage - 1) / kPage * kPage);
+  }
+  Result<size_t> read(MutableBytes into, uint64_t offset) {
+    size_t done = 0;
+    if (std::exchange(first, false) && io != nullptr && io->watches_next()) {
+      const Result<size_t> got = io->first_read(file, into, offset);
+      if (!got && got.error().sys != ESPIPE) return fail(got.error());
+      if (got && *got == 0) return size_t{0};
+      done = got.value_or(0);
+    }
+    if (done < into.size()) done += TRY(fill(into.subspan(done), offset + done));
+    return done;
+  }
 
   bool holds(uint64_t offset, size_t bytes) const { return offset >= begin && offset + bytes <= begin + filled; }
 
@@ -84,14 +95,23 @@ struct MapFile::Impl {
     if (!mapped->map(file.fd(), start, static_cast<size_t>(until - start))) {
       if (mapped->lost()) return shorter();
       mapped.reset();
+      count(&IoMetrics::windows_refused, 1);
       return {};
     }
+    // One call instead of a fault for every 64 KiB.
+    sys::populate(mapped->bytes().data(), mapped->bytes().size());
     mapped_at = start;
+    count(&IoMetrics::windows, 1);
+    count(&IoMetrics::mapped, until - start);
+    if (ahead) ahead->reached(start);
     if (until < size) sys::advise(file.fd(), until, strategy::kMappedWindow, POSIX_FADV_WILLNEED);
     return {};
   }
 
-  static std::unexpected<Error> shorter() { return fail(Fault::kSystem, "file became shorter while it was read"); }
+  std::unexpected<Error> shorter() {
+    count(&IoMetrics::shrunk, 1);
+    return fail(Fault::kSystem, "file became shorter while it was read");
+  }
 
   Status slide(uint64_t offset, size_t bytes) {
     const size_t window = static_cast<size_t>(std::min<uint64_t>(window_for(offset, bytes), size - offset));
@@ -99,41 +119,43 @@ struct MapFile::Impl {
     size_t kept = 0;
     const std::byte* kept_from = nullptr;
     if (filled > 0 && offset >= begin && offset < begin + filled) {
-      kept_from = buffer.bytes.get() + (offset - begin);
+      kept_from = buffer.data() + (offset - begin);
       kept = static_cast<size_t>(begin + filled - offset);
     }
-    if (buffer.capacity < window) {
-      Buffer larger = take_buffer(window);  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): it owns what it took
-      if (kept > 0) std::memcpy(larger.bytes.get(), kept_from, kept);
-      std::swap(buffer, larger);
-      give_back(std::move(larger));
+    if (buffer.size() < window) {
+      Buffer larger = take_buffer(window);
+      if (kept > 0) std::memcpy(larger.data(), kept_from, kept);
+      buffer = std::move(larger);
     } else if (kept > 0) {
-      std::memmove(buffer.bytes.get(), kept_from, kept);
+      std::memmove(buffer.data(), kept_from, kept);
     }
     begin = offset;
     filled = kept;
     if (kept >= window) return {};
-    const Result<size_t> got = fill({buffer.bytes.get() + kept, window - kept}, offset + kept);
+    const Result<size_t> got = read({buffer.data() + kept, window - kept}, offset + kept);
     if (!got) return fail(Fault::kSystem, "", got.error().sys);
     filled += *got;
+    count(&IoMetrics::plain, *got);
+    if (ahead) ahead->reached(offset);
     return {};
   }
 
   // Reading in order leaves it to the file where we are: that serves what cannot seek as well.
   Result<size_t> fill(MutableBytes into, uint64_t offset) {
-    if (access == Access::kRandom || offset != position) return file.read_full_at(into, offset);
     size_t done = 0;
     while (done < into.size()) {
-      const size_t got = TRY(sys::read(file.fd(), into.subspan(done)));
+      const bool in_order = access != Access::kRandom && file.position() == offset + done;
+      const MutableBytes rest = into.subspan(done);
+      const size_t got = TRY(in_order ? file.read_on(rest) : file.read_at(rest, offset + done));
       if (got == 0) break;
       done += got;
-      position += got;
     }
     return done;
   }
 };
 
-MapFile::MapFile(const File& file, uint64_t size, Access access) : impl_(std::make_unique<Impl>(file, size, access)) {
+MapFile::MapFile(const File& file, uint64_t size, Access access, IoStrategy* io)
+    : impl_(std::make_unique<Impl>(file, size, access, io)) {
   if (access != Access::kRandom && size > strategy::kSequentialWindow) file.advise_sequential();
 }
 MapFile::~MapFile() = default;
@@ -150,16 +172,17 @@ Result<Bytes> MapFile::view(uint64_t offset, size_t bytes) {
   }
   if (!impl_->holds(offset, bytes)) {
     TRY(impl_->slide(offset, bytes));
-    if (!impl_->holds(offset, bytes)) return Impl::shorter();
+    if (!impl_->holds(offset, bytes)) return impl_->shorter();
   }
-  return Bytes(impl_->buffer.bytes.get() + (offset - impl_->begin), bytes);
+  return Bytes(impl_->buffer.data() + (offset - impl_->begin), bytes);
 }
 
 Status MapFile::intact() const {
-  if (impl_->mapped && impl_->mapped->lost()) return Impl::shorter();
+  if (impl_->mapped && impl_->mapped->lost()) return impl_->shorter();
   return {};
 }
 
+bool MapFile::mapped() const { return impl_->mapped != nullptr; }
 uint64_t MapFile::size() const { return impl_->size; }
 
 }  // namespace ocsync::io

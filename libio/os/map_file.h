@@ -10,6 +10,7 @@
 #include "libio/base/bytes.h"
 #include "libio/base/result.h"
 #include "libio/os/file.h"
+#include "libio/os/io_strategy.h"
 
 namespace ocsync::io {
 
@@ -21,9 +22,9 @@ class MapFile {
     kScan,    // in order, and the caller will ask intact() at the end: large files may be mapped
     kMapped,  // the same, mapped whatever the rules say; for tests and measurements
   };
-  // Borrows `file`, which must stay open and, unless for kRandom, be as it was opened: nobody else may move its
-  // position. `size` is what the caller believes the file to hold.
-  MapFile(const File& file, uint64_t size, Access access);
+  // Borrows `file`, which must stay open; nobody else may call its read_on() meanwhile. `size` is what the caller
+  // believes the file to hold. Without `io` the rules hold, but no buffer is used again and nothing is counted.
+  MapFile(const File& file, uint64_t size, Access access, IoStrategy* io = nullptr);
   ~MapFile();
   MapFile(MapFile&&) noexcept;
   // Exactly `bytes` at `offset` (offset + bytes <= size, bytes <= 16 MiB), contiguous. If the file turned out shorter,
@@ -34,6 +35,8 @@ class MapFile {
   // succeed.
   Status intact() const;
   uint64_t size() const;
+  // Are views windows of a mapping (of this file's pages, that is), and not of a buffer?
+  bool mapped() const;
 
  private:
   struct Impl;

@@ -3,6 +3,7 @@
 
 #include <linux/fs.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -13,7 +14,9 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
 #include <tuple>
 
@@ -310,7 +313,7 @@ Result<size_t> write_v_nowait(int fd, const iovec* pieces, int n) {
 }
 
 Result<uint64_t> seek(int fd, int64_t offset, int whence) {
-  const off_t r = ::lseek(fd, offset, whence);
+  const off_t r = retry(Call::kSeek, [&] { return ::lseek(fd, offset, whence); });
   if (r < 0) return fail_errno();
   return static_cast<uint64_t>(r);
 }
@@ -333,6 +336,16 @@ void read_ahead(int fd, uint64_t offset, size_t bytes) {
 Status clone(int from, int to) {
   return status(retry(Call::kClone, [&] { return ::ioctl(to, FICLONE, from); }));
 }
+Status clone_range(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t bytes) {
+  file_clone_range range{.src_fd = from, .src_offset = from_offset, .src_length = bytes, .dest_offset = to_offset};
+  return status(retry(Call::kClone, [&] { return ::ioctl(to, FICLONERANGE, &range); }));
+}
+Result<size_t> read_at_nowait(int fd, MutableBytes into, uint64_t offset) {
+  return transfer(Call::kRead, into.size(), [&](size_t n) {
+    const iovec one{into.data(), n};
+    return ::preadv2(fd, &one, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  });
+}
 Result<size_t> copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, size_t bytes) {
   return transfer(Call::kCopyRange, bytes, [&](size_t n) {
     off64_t in = static_cast<off64_t>(from_offset);
@@ -347,6 +360,15 @@ Result<void*> map(int fd, uint64_t offset, size_t bytes) {
   return at;
 }
 void unmap(void* at, size_t bytes) { ::munmap(at, bytes); }
+void populate(const void* at, size_t bytes) {
+#ifndef MADV_POPULATE_READ
+  constexpr int MADV_POPULATE_READ = 22;  // since Linux 5.14
+#endif
+  ::madvise(const_cast<void*>(at), bytes, MADV_POPULATE_READ);
+}
+void prefer_huge_pages(std::byte* at, size_t bytes) {
+  if (bytes >= (size_t{2} << 20)) ::madvise(at, bytes, MADV_HUGEPAGE);
+}
 
 // --- extended attributes
 
@@ -506,6 +528,29 @@ Result<std::optional<int>> wait_child(pid_t pid, bool block) {
   }
 }
 Status send_signal(pid_t pid, int number) { return status(::kill(pid, number)); }
+
+// --- processors and rings
+
+Status pin_thread(std::span<const unsigned> cpus) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const unsigned cpu : cpus)
+    if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+  return status(::sched_setaffinity(0, sizeof set, &set));
+}
+unsigned current_node() {
+  unsigned cpu = 0;
+  unsigned node = 0;
+  return ::getcpu(&cpu, &node) == 0 ? node : 0;
+}
+unsigned node_count() {
+  unsigned count = 0;
+  char path[64];
+  do std::snprintf(path, sizeof path, "/sys/devices/system/node/node%u", count);
+  while (::access(path, F_OK) == 0 && ++count < 64);
+  return std::max(count, 1u);
+}
+bool ring_fault() { return planned(Call::kRing); }
 
 // --- failures by plan
 

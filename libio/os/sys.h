@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "libio/base/bytes.h"
@@ -69,9 +70,14 @@ Status sync(int fd);
 void advise(int fd, uint64_t offset, uint64_t bytes, int advice);
 void read_ahead(int fd, uint64_t offset, size_t bytes);
 Status clone(int from, int to);
+Status clone_range(int from, uint64_t from_offset, int to, uint64_t to_offset, uint64_t bytes);
+// Never waits for a disk: EAGAIN if that would be needed, EOPNOTSUPP where the file system cannot tell.
+Result<size_t> read_at_nowait(int fd, MutableBytes into, uint64_t offset);
 Result<size_t> copy_range(int from, uint64_t from_offset, int to, uint64_t to_offset, size_t bytes);
 Result<void*> map(int fd, uint64_t offset, size_t bytes);  // read-only, shared
 void unmap(void* at, size_t bytes);
+void populate(const void* at, size_t bytes);          // fetches the pages of a mapping now, in one call; a wish
+void prefer_huge_pages(std::byte* at, size_t bytes);  // a wish
 
 // --- extended attributes
 // ----------------------------------------------------------------------------------------------- Of the object behind
@@ -114,6 +120,12 @@ Status shut_down(int fd, int how);
 Result<std::optional<int>> wait_child(pid_t pid, bool block);  // raw status; nothing while it still runs
 Status send_signal(pid_t pid, int number);
 
+// --- processors and rings
+Status pin_thread(std::span<const unsigned> cpus);  // the calling thread; EINVAL if none of them exists
+unsigned current_node();
+unsigned node_count();  // at least 1
+bool ring_fault();      // true, with errno set: a plan orders this use of a ring to fail
+
 // --- failures by plan
 // -----------------------------------------------------------------------------------------------------
 enum class Call : uint8_t {
@@ -132,6 +144,8 @@ enum class Call : uint8_t {
   kXattr,
   kPoll,
   kSocket,
+  kSeek,
+  kRing,  // making a ring, and each submission
   kCount
 };
 

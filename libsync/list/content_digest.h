@@ -1,14 +1,14 @@
-// What -c compares: the digest of a whole file, as the scanner and the generator both need it.
+// The digest of a whole file, for -c: of a source that is listed, or of what lies here already.
 #pragma once
 
 #include "libio/base/digest.h"
 #include "libio/os/dir.h"
-#include "libio/os/stop.h"
+#include "libsync/session/terms.h"
 
 namespace ocsync::sync {
 
-// All zero (of the kind's length) if the file cannot be read or the run is to stop. `expected`: its size as known so
-// far; it only saves calls. Any thread.
-Digest content_digest(const io::Dir& dir, io::Leaf leaf, DigestKind kind, uint64_t expected, const io::Stop& stop);
+// By the list's algorithm. `expected`: how long the file was when it was looked at; what it has grown since counts,
+// too. All zero if it cannot be read, becomes shorter meanwhile while it is mapped, or a stop is requested.
+Digest content_digest(const io::Dir& dir, io::Leaf leaf, uint64_t expected, const Terms& terms);
 
 }  // namespace ocsync::sync

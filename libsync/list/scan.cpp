@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "libio/os/io_strategy.h"
 #include "libsync/list/content_digest.h"
 #include "libsync/list/exchange.h"
 #include "libsync/list/name_charset.h"
@@ -86,11 +87,11 @@ bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { 
 
 // What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
 Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
-                                   bool follow_dirs, bool follow_all) {
+                                   bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   target.clear();
   if (o.copy_links || follow_all) return dir.info_following(leaf);
-  io::FileInfo info = TRY(dir.info(leaf));
+  io::FileInfo info = TRY(looked != nullptr ? *looked : dir.info(leaf));
   if (o.fake_super) {
     info = TRY(seen(Object::named(dir, leaf), info, terms_, path));
     if (info.is_symlink() && !o.copy_links) {
@@ -243,7 +244,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     }
   }
   if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
-    segment.set_checksum(entry, content_digest(dir, *leaf, terms_.agreed.list_digest, info.size, terms_.stop));
+    segment.set_checksum(entry, content_digest(dir, *leaf, info.size, terms_));
   Totals& totals = terms_.totals;
   totals.files.add(mode);
   if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);
@@ -252,14 +253,14 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
 
 // Adds one name of a directory, or nothing if it is filtered, refused or gone. Returns its position or -1.
 int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
-                          const FilterScope* scope, uint16_t marks, unsigned char type_hint) {
+                          const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
   const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && follows);
   // Rules come first where the listing tells the type: what is excluded need not be looked at.
   if (scope && type_known && scope->excluded(path, type_hint == DT_DIR)) return -1;
   std::string target;
-  const auto info = look(dir, leaf, path, target, false, false);
+  const auto info = look(dir, leaf, path, target, false, false, looked);
   if (!info) {
     const int error = info.error().sys;
     if (scope && !type_known && (scope->excluded(path, false) || scope->excluded(path, true))) return -1;
@@ -294,6 +295,25 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
   return add_entry(segment, root, dir, leaf, path, *info, marks, target);
 }
 
+// With a ring: what all names of a directory are, asked for together, in the order of the listing. Nothing without one.
+std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, const io::DirListing& listing) {
+  constexpr size_t kWorthIt = 4;
+  if (!terms_.io->uses(io::IoPart::kRing) || terms_.options.copy_links || terms_.options.crtimes || listing.entries.size() < kWorthIt) return {};
+  if (ring_thread_ != std::this_thread::get_id()) {
+    ring_thread_ = std::this_thread::get_id();
+    ring_ = terms_.io->make_ring();
+  }
+  if (!ring_ || !ring_->works()) return {};
+  std::vector<io::Leaf> leaves;
+  leaves.reserve(listing.entries.size());
+  for (const io::DirEntry& item : listing.entries) {
+    const auto leaf = io::Leaf::check(listing.name(item));
+    if (!leaf) return {};
+    leaves.push_back(*leaf);
+  }
+  return ring_->info_batch(dir, leaves);
+}
+
 void Scanner::list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse) {
   if (terms_.stop.requested()) return;
   const auto dir = open_dir(root, path);
@@ -313,7 +333,9 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   const uint16_t marks = terms_.options.recurse ? kContentDir : 0;
   const int32_t start = segment.count();
   std::string child;
-  for (const io::DirEntry& item : listing->entries) {
+  const std::vector<Result<io::FileInfo>> looked = look_together(**dir, *listing);
+  for (size_t i = 0; i < listing->entries.size(); ++i) {
+    const io::DirEntry& item = listing->entries[i];
     const char* name = listing->name(item);
     child.assign(prefix);
     if (!child.empty() && child.back() != '/') child += '/';
@@ -326,7 +348,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     }
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type);
+    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type, looked.empty() ? nullptr : &looked[i]);
   }
   const int32_t end = segment.count();
   if (terms_.agreed.incremental && end > start) listings_.push_back(Listing{start, end, scope});

@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "libio/os/ring.h"
 #include "libsync/filter/rules.h"
 #include "libsync/list/dir_table.h"
 #include "libsync/list/segment.h"
@@ -88,7 +90,8 @@ class Scanner {
   int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
-                   const FilterScope* scope, uint16_t marks, unsigned char type_hint);
+                   const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked = nullptr);
+  std::vector<Result<io::FileInfo>> look_together(const io::Dir& dir, const io::DirListing& listing);
   int32_t add_implied(Segment& segment, uint32_t root, const std::string& path);
   void list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse);
   void finish(Segment& segment);
@@ -96,7 +99,7 @@ class Scanner {
   Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
   Result<FilterScope> scope_of(uint32_t root, const std::string& path);
   Result<io::FileInfo> look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
-                            bool follow_dirs, bool follow_all);
+                            bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked = nullptr);
   bool is_unsafe(std::string_view path, std::string_view target) const;
   void note_error(int bit) {
     io_error_ |= bit;
@@ -106,6 +109,8 @@ class Scanner {
 
   const Terms& terms_;
   const FilterRules& filters_;
+  std::unique_ptr<io::Ring> ring_;  // of the thread that lists
+  std::thread::id ring_thread_;
   std::string base_;
   std::vector<std::unique_ptr<SourceRoot>> roots_;
   std::optional<ModeChanges> chmod_;

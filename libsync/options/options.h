@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libio/os/io_wishes.h"
 #include "libsync/report/verbosity.h"
 
 namespace ocsync::sync {
@@ -181,6 +182,8 @@ struct Options {
   bool ignore_names = false;       // names of owners travel, but ids count
   bool ignore_nonreadable = false; // leave out of lists what this process may not read
   std::string module_chmod;        // modes that apply after the client's, also without -p
+
+  io::IoWishes io;                // --io: this end only, the far side is never told
 
   // Batch.
   std::string write_batch, read_batch;

@@ -174,6 +174,7 @@ constexpr Row kRows[] = {
   {.name = "ipv6", .letter = '6', .set = to(&Draft::address_family, 6), .help = "prefer IPv6"},
   {.name = "8-bit-output", .letter = '8', .set = on(&Draft::eight_bit), .no = "no-8-bit-output no-8", .help = "print high-bit characters as they are"},
   {.name = "mkpath", .set = on(&Draft::mkpath), .no = "no-mkpath", .help = "create missing parents of the destination", .limited = {.names = "mkpath"}},
+  {.name = "io", .takes = kText, .set = call(values::io), .value_name = "WORDS", .help = "how this end reads and writes (\"help\" lists the words; ocsync only)"},
   {.name = "qsort", .set = on(&Draft::qsort), .limited = {.names = "use-qsort"}},
   {.name = "copy-as", .takes = kText, .set = text(&Draft::copy_as), .value_name = "USER[:GROUP]", .help = "access files as this user"},
   {.name = "address", .takes = kText, .set = text(&Draft::address), .value_name = "ADDRESS", .help = "own address when calling a daemon"},

@@ -511,6 +511,15 @@ Status no_iconv(Draft& draft, std::string_view) {
   return {};
 }
 
+Status io(Draft& draft, std::string_view text) {
+  if (text == "help") {
+    draft.print_text = io::IoWishes::help_text();
+    return {};
+  }
+  draft.io = TRY(io::IoWishes::parse(text));
+  return {};
+}
+
 Status remote_option(Draft& draft, std::string_view text) {
   if (!text.starts_with('-')) return refuse(fmt::format("Remote option must start with a dash: {}", text));
   draft.remote_options.emplace_back(text);

@@ -47,6 +47,7 @@ Status chown(Draft& draft, std::string_view text);
 Status stop_after(Draft& draft, std::string_view text);
 Status stop_at(Draft& draft, std::string_view text);
 Status no_iconv(Draft& draft, std::string_view);
+Status io(Draft& draft, std::string_view text);
 Status remote_option(Draft& draft, std::string_view text);
 
 }  // namespace ocsync::sync::values

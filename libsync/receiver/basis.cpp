@@ -20,9 +20,7 @@ std::optional<std::string> DiskProbe::link_target() {
   return *target;
 }
 
-Digest DiskProbe::content_digest() {
-  return sync::content_digest(dir_, leaf_, terms_.agreed.list_digest, expected_, terms_.stop);
-}
+Digest DiskProbe::content_digest() { return sync::content_digest(dir_, leaf_, expected_, terms_); }
 
 std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
   const auto info = file.info();

@@ -4,11 +4,16 @@
 #include <fmt/format.h>
 
 #include "libio/os/copy.h"
+#include "libio/os/io_strategy.h"
+#include "libio/os/placement.h"
+#include "libio/os/ring.h"
 
 namespace ocsync::sync {
 
 namespace {
 constexpr size_t kWaitingJobs = 64;        // each holds two descriptors
+constexpr int64_t kStagedAtMost = 128 << 10;  // larger files are read while they are written
+constexpr size_t kStagedTogether = 1 << 20;   // what one batch may hold in memory
 constexpr size_t kCompany = 4;             // a sleeping thread is woken for so many small jobs at once ...
 constexpr int64_t kWorthWaking = 1 << 20;  // ... or for one of this size
 }  // namespace
@@ -16,7 +21,7 @@ constexpr int64_t kWorthWaking = 1 << 20;  // ... or for one of this size
 Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, const SourceView& sources,
                                           const Destination& destination, Placer& placer) {
   const Entry& entry = *job.request.entry;
-  const io::CopyOptions options{.sparse = terms.options.sparse, .preallocate = terms.options.preallocate};
+  const io::CopyOptions options{.sparse = terms.options.sparse, .preallocate = terms.options.preallocate, .content = job.content, .io = terms.io.get()};
   const auto copied =
       io::copy_content(job.source, job.output.file(), static_cast<uint64_t>(entry.size), options, terms.stop);
   if (!copied) {
@@ -39,6 +44,37 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
   return std::optional<uint64_t>(copied->bytes);
 }
 
+namespace {
+
+bool is_small(const CopyJob& job) { return job.request.entry->size <= kStagedAtMost; }
+// One byte more than expected shows whether it has grown.
+size_t room_for(const CopyJob& job) { return static_cast<size_t>(std::max<int64_t>(job.request.entry->size, 0)) + 1; }
+
+// The content of several small sources, read by one batch.
+class StagedReads {
+ public:
+  template <class Jobs>
+  StagedReads(io::Ring& ring, io::IoStrategy& io, Jobs& jobs) {
+    size_t total = 0;
+    for (const auto& queued : jobs) total += room_for(queued.job);
+    memory_ = io.buffer(total);
+    std::vector<io::Ring::Read> reads;
+    size_t at = 0;
+    for (const auto& queued : jobs) {
+      reads.push_back({&queued.job.source, 0, memory_.bytes().subspan(at, room_for(queued.job)), size_t{0}});
+      at += room_for(queued.job);
+    }
+    ring.read_batch(reads);
+    for (size_t i = 0; i < reads.size(); ++i)
+      if (reads[i].outcome) jobs[i].job.content = reads[i].into.first(*reads[i].outcome);
+  }
+
+ private:
+  Buffer memory_;
+};
+
+}  // namespace
+
 CopyWorkers::CopyWorkers(const Terms& terms, const SourceView& sources, Destination& destination, Events& events,
                          unsigned threads)
     : terms_(terms), sources_(sources), destination_(destination), events_(events), count_(threads) {}
@@ -54,7 +90,12 @@ CopyWorkers::~CopyWorkers() {
 
 void CopyWorkers::start() {
   threads_.reserve(count_);
-  for (unsigned i = 0; i < count_; ++i) threads_.emplace_back([this] { work(); });
+  const bool pins = terms_.io->uses(io::IoPart::kPin);
+  for (unsigned i = 0; i < count_; ++i)
+    threads_.emplace_back([this, i, pins] {
+      if (pins) (void)io::pin_to_one_of(terms_.io->wishes().cpus, i + 1);  // the first is left to who asks
+      work();
+    });
 }
 
 Status CopyWorkers::state() {
@@ -73,6 +114,8 @@ Status CopyWorkers::submit(CopyJob job) {
     asker_waits_ = false;
   }
   TRY(state());
+  // While reads wait for a disk, it gets to know of files before their turn comes.
+  if (terms_.io->cold()) terms_.io->expect(job.source, static_cast<uint64_t>(job.request.entry->size));
   waiting_.push_back(Queued{std::move(job), next_turn_++});
   over_.push_back(false);
   const bool wakes = idle_ > 0 && (large || waiting_.size() >= kCompany);
@@ -100,6 +143,7 @@ void CopyWorkers::work() {
   Destination destination = destination_.clone();
   Backups backups(terms_, destination);
   Placer placer(terms_, destination, backups, Role::kReceiver);
+  const std::unique_ptr<io::Ring> ring = terms_.io->make_ring();
   std::unique_lock lock(mutex_);
   for (;;) {
     if ((waiting_.empty() || failed_) && !ending_) {
@@ -109,29 +153,57 @@ void CopyWorkers::work() {
       continue;
     }
     if (ending_) return;
-    Queued next = std::move(waiting_.front());
+    std::deque<Queued> batch;
+    batch.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
+    if (ring) take_company(batch);
     const bool freed = asker_waits_ && waiting_.size() <= kWaitingJobs / 2;
     lock.unlock();
     if (freed) space_.notify_one();
-
-    const int32_t ndx = next.job.request.ndx;
-    Result<Event::What> what = Event::What::kFailed;
-    {
-      const auto turn = terms_.reporter.in_turn([this, turn = next.turn] { wait_for_turn(turn); });
-      what = carry_out(next.job, placer);
-    }
-    // Everything the job holds is given up before it counts as over.
-    { const CopyJob done = std::move(next.job); }
-    if (!what) {
+    std::optional<StagedReads> staged;  // outlives the jobs that look at it
+    if (batch.size() > 1) staged.emplace(*ring, *terms_.io, batch);
+    bool over = false;
+    while (!batch.empty() && !over) {
+      Queued next = std::move(batch.front());
+      batch.pop_front();
+      finish(std::move(next), placer);
       const std::lock_guard again(mutex_);
-      if (!failed_) failed_ = what.error();
+      over = failed_.has_value() || ending_;
     }
-    // Whoever waits for idleness takes it that all answers are there.
-    (void)events_.push(Event{.what = what ? *what : Event::What::kFailed, .ndx = ndx});
-    is_over(next.turn);
+    batch.clear();  // what a failure left over is dropped like what still waits
     lock.lock();
   }
+}
+
+void CopyWorkers::take_company(std::deque<Queued>& batch) {
+  // A device may make a reader wait for ever.
+  if (terms_.options.copy_devices || !is_small(batch.front().job)) return;
+  const size_t most = std::min<size_t>(terms_.io->wishes().depth, kWaitingJobs / 2);
+  size_t total = room_for(batch.front().job);
+  while (batch.size() < most && !waiting_.empty() && is_small(waiting_.front().job)) {
+    total += room_for(waiting_.front().job);
+    if (total > kStagedTogether) return;
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+void CopyWorkers::finish(Queued next, Placer& placer) {
+  const int32_t ndx = next.job.request.ndx;
+  Result<Event::What> what = Event::What::kFailed;
+  {
+    const auto turn = terms_.reporter.in_turn([this, turn = next.turn] { wait_for_turn(turn); });
+    what = carry_out(next.job, placer);
+  }
+  // Everything the job holds is given up before it counts as over.
+  { const CopyJob done = std::move(next.job); }
+  if (!what) {
+    const std::lock_guard again(mutex_);
+    if (!failed_) failed_ = what.error();
+  }
+  // Whoever waits for idleness takes it that all answers are there.
+  (void)events_.push(Event{.what = what ? *what : Event::What::kFailed, .ndx = ndx});
+  is_over(next.turn);
 }
 
 Result<Event::What> CopyWorkers::carry_out(CopyJob& job, Placer& placer) {

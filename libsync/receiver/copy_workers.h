@@ -23,6 +23,7 @@ struct CopyJob {
   Request request;
   io::File source;
   Output output;
+  std::optional<Bytes> content;  // of the source, if it was read already
 };
 
 // The content of one file. How many bytes arrived; nothing if the source could not be read (that is reported). An error
@@ -53,6 +54,9 @@ class CopyWorkers {
   };
   void start();
   void work();
+  // With a ring: more small jobs behind `first`, in order, as far as they wait; with the lock held.
+  void take_company(std::deque<Queued>& batch);
+  void finish(Queued job, Placer& placer);
   Result<Event::What> carry_out(CopyJob& job, Placer& placer);
   void wait_for_turn(uint64_t turn);
   void is_over(uint64_t turn);

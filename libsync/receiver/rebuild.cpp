@@ -5,26 +5,20 @@
 #include <algorithm>
 #include <functional>
 
+#include "libio/os/io_strategy.h"
 #include "libio/os/map_file.h"
 
 namespace ocsync::sync {
 
 namespace {
 
-constexpr size_t kWriteBuffer = 256 * 1024;
 constexpr size_t kSparseRun = 1024;  // zeros in a row that are worth a hole, as rsync has it
-
-// One writer at a time borrows it: fetching and clearing it anew would cost more than a small file itself.
-MutableBytes thread_buffer() {
-  thread_local std::unique_ptr<std::byte[]> buffer;
-  if (!buffer) buffer = std::make_unique_for_overwrite<std::byte[]>(kWriteBuffer);
-  return {buffer.get(), kWriteBuffer};
-}
 
 // Writes in order, in large pieces; with `sparse`, runs of zeros become holes.
 class OrderedWriter {
  public:
-  OrderedWriter(const io::File& file, bool sparse, bool punch) : file_(file), sparse_(sparse), punch_(punch), buffer_(thread_buffer()) {}
+  OrderedWriter(const io::File& file, bool sparse, bool punch, Buffer held, size_t size)
+      : file_(file), sparse_(sparse), punch_(punch), held_(std::move(held)), buffer_(held_.bytes().first(size)) {}
 
   Status write(Bytes bytes) {
     if (bytes.size() >= buffer_.size()) {
@@ -75,7 +69,7 @@ class OrderedWriter {
         zeros = 0;
       }
       if (data_end > i && !there) TRY(file_.write_at(bytes.subspan(i, data_end - i), offset_ + i));
-      if (zeros > 0 && punch_) TRY(file_.punch_hole(offset_ + data_end, zeros));
+      if (zeros > 0 && punch_) TRY(file_.clear(offset_ + data_end, zeros));
       i = data_end + zeros;
     }
     offset_ += bytes.size();
@@ -84,6 +78,7 @@ class OrderedWriter {
 
   const io::File& file_;
   bool sparse_, punch_;
+  Buffer held_;
   MutableBytes buffer_;
   size_t used_ = 0;
   uint64_t offset_ = 0;
@@ -97,9 +92,12 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   Hasher hasher = proto::file_hasher(terms.agreed);
   const bool writes = job.out != nullptr;
   std::optional<OrderedWriter> writer;
-  if (writes) writer.emplace(*job.out, job.sparse, job.in_place || job.preallocate);
+  if (writes) {
+    const size_t size = terms.io->buffer_size(job.expected_bytes);
+    writer.emplace(*job.out, job.sparse, job.in_place || job.preallocate, terms.io->buffer(size), size);
+  }
   std::optional<io::MapFile> basis;
-  if (job.basis) basis.emplace(*job.basis, job.basis_bytes, io::MapFile::Access::kRandom);
+  if (job.basis) basis.emplace(*job.basis, job.basis_bytes, io::MapFile::Access::kRandom, terms.io.get());
 
   // A failed write must not stop the reading: the far side sends on regardless.
   const auto attempt = [&](Status status) {

@@ -44,8 +44,7 @@ Status WireTransfers::send_sums(const Request& request) {
     terms_.reporter.warning_line(fmt::format("WARNING: file is too large for checksum sending: {}", request.basis.path));
   TRY(proto::write_sum_head(head, out));
   if (append) return {};
-  file->advise_sequential();
-  io::MapFile map(*file, *size, io::MapFile::Access::kSequential);
+  io::MapFile map(*file, *size, io::MapFile::Access::kScan, terms_.io.get());
   for (int32_t i = 0; i < head.blocks; ++i) {
     const auto block = map.view(head.offset_of(i), head.length_of(i));
     std::vector<std::byte> zeros;

@@ -1,4 +1,5 @@
 // Where each kind of text goes, and when an entry is worth a line.
+#include "libsync/report/io_text.h"
 #include "libsync/report/reporter.h"
 
 #include <fmt/format.h>
@@ -419,6 +420,8 @@ void Reporter::block(std::string_view text) {
 
 void Reporter::totals(const Totals& totals, int version) {
   if (options_.verbosity.shows(Info::kStats, 2)) block(stats_text(totals, options_, version));
+  if (options_.verbosity.shows(Info::kIo))
+    block(options_.verbosity.shows(Info::kIo, 2) ? io_json(totals.io) : io_text(totals.io, amount_style(options_)));
   if (options_.verbosity.shows(Info::kStats, 1)) block(closing_text(totals, options_, impl_->ports.wall_seconds()));
 }
 

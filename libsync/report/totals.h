@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "libio/os/io_metrics.h"
 #include "libsync/options/options.h"
 
 namespace ocsync::sync {
@@ -28,6 +29,7 @@ struct Totals {
   std::atomic<int64_t> total_sent{0}, total_received{0};
   std::atomic<int64_t> matches{0}, hash_hits{0}, false_alarms{0};
   int64_t started_wall_s = 0;
+  io::IoMetrics io;
 };
 
 // The block that --stats prints (stats2), and the two closing lines (stats1), as lines joined by newlines.

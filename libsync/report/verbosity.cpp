@@ -10,7 +10,8 @@ namespace ocsync::sync {
 namespace {
 
 // Where a category says something; a far side is told only about those that matter to it.
-enum Where : uint8_t { kClient = 1, kServer = 2, kSending = 4, kReceiving = 8 };
+// kOurs: rsync does not know the word, so "ALL" leaves it alone.
+enum Where : uint8_t { kClient = 1, kServer = 2, kSending = 4, kReceiving = 8, kOurs = 16 };
 
 constexpr int kMaxLevel = 4;      // of one word
 constexpr int kMaxVerbosity = 5;  // more -v change nothing
@@ -36,6 +37,7 @@ constexpr Word kInfoWords[] = {
     {"SKIP", kReceiving, "001", "files that options made us skip (levels 1-2)"},
     {"STATS", kClient | kServer, "01", "statistics at the end (levels 1-3)"},
     {"SYMSAFE", kSending | kReceiving, "01", "symlinks that are not safe"},
+    {"IO", kOurs, "", "what the I/O layer did: 1) lines, 2) JSON (ocsync only)"},
 };
 static_assert(std::size(kInfoWords) == static_cast<size_t>(Info::kCount));
 
@@ -114,7 +116,7 @@ Status apply_words(const Family& family, std::string_view list, bool lenient) {
     const bool every = none || same_word(name, "ALL");
     bool found = every;
     for (size_t i = 0; i < family.words.size(); ++i) {
-      if (!every && !same_word(name, family.words[i].name)) continue;
+      if (every ? (family.words[i].where & kOurs) != 0 && !none : !same_word(name, family.words[i].name)) continue;
       family.levels[i] = static_cast<uint8_t>(none ? 0 : level);
       family.given |= uint32_t{1} << i;
       found = true;

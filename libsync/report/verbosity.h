@@ -24,6 +24,7 @@ enum class Info : uint8_t {
   kSkip,
   kStats,
   kSymsafe,
+  kIo,  // ours alone: ALL does not mean it
   kCount
 };
 enum class Debug : uint8_t {

@@ -136,6 +136,11 @@ class Source {
   bool damaged() const { return damaged_; }
   const Error& damage() const { return damage_; }
 
+  void note(const Error& error) {
+    if (!damaged_) damage_ = error;
+    damaged_ = true;
+  }
+
   // The bytes [from, to), valid until the next call.
   Bytes view(uint64_t from, uint64_t to) {
     const size_t count = static_cast<size_t>(to - from);
@@ -155,11 +160,6 @@ class Source {
 
  private:
   static constexpr size_t kPage = 4096;
-
-  void note(const Error& error) {
-    if (!damaged_) damage_ = error;
-    damaged_ = true;
-  }
 
   // In halves, so that only the pages that cannot be read are lost.
   void copy(uint64_t from, MutableBytes into) {
@@ -561,6 +561,9 @@ Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const
     TRY(Search(content, *index, rules, strong, output).run());
   }
   TRY(tokens.end_file(out));
+
+  // A mapped window whose end was cut off while it was looked at has shown zeros.
+  if (const Status intact = source.intact(); !intact) content.note(intact.error());
 
   MatchTotals totals = output.totals();
   totals.file_sum = whole_file.finish();

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "libio/os/io_strategy.h"
 #include "libsync/list/facts.h"
 #include "libsync/meta/book.h"
 #include "libsync/report/progress.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr int64_t kLookAhead = 1000;      // entries in lists that the far generator has not reached
 constexpr int64_t kIdleLookAhead = 10000;
 constexpr size_t kQueuedRequests = 256;   // then only the far generator waits
+constexpr size_t kOpenedAhead = 32;       // each holds a descriptor
 }  // namespace
 
 Sender::Sender(const Terms& terms, Channel& channel, Scanner& scanner, ListSender& lists)
@@ -138,11 +140,39 @@ Status Sender::keep_ahead(bool idle) {
   return {};
 }
 
+std::optional<Sender::Incoming> Sender::take() {
+  if (taken_.empty()) return incoming_.try_pop();
+  Incoming first = std::move(taken_.front());
+  taken_.pop_front();
+  return first;
+}
+
+// While reads wait for a disk: opens what is asked for next, so that the disk can work on many files at once.
+void Sender::look_ahead() {
+  const size_t most = std::min<size_t>(terms_.io->wishes().depth, kOpenedAhead);
+  while (taken_.size() < most) {
+    auto item = incoming_.try_pop();
+    if (!item) return;
+    Ask* ask = std::get_if<Ask>(&*item);
+    Segment* segment = ask && (ask->item.flags & proto::kTransfer) ? window_.find(ask->ndx) : nullptr;
+    if (segment && ask->ndx >= segment->first_ndx()) {
+      const Entry& entry = segment->by_ndx(ask->ndx);
+      // What cannot be opened is told when its turn comes.
+      if (entry.is_regular())
+        if (auto file = sources_->open(entry)) {
+          terms_.io->expect(*file, static_cast<uint64_t>(std::max<int64_t>(entry.size, 0)));
+          ask->source = std::move(*file);
+        }
+    }
+    taken_.push_back(std::move(*item));
+  }
+}
+
 Result<Sender::Incoming> Sender::next() {
   for (;;) {
-    if (auto item = incoming_.try_pop()) return std::move(*item);
+    if (auto item = take()) return std::move(*item);
     TRY(keep_ahead(true));
-    if (auto item = incoming_.try_pop()) return std::move(*item);
+    if (auto item = take()) return std::move(*item);
     TRY(channel_.out.flush());
     if (auto item = incoming_.pop_for(std::chrono::milliseconds(500))) return std::move(*item);
     TRY(terms_.stop.check());
@@ -246,7 +276,8 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
     if (terms_.agreed.no_send_messages) channel_.mux.post(proto::NoSendMessage{ask.ndx});
     return {};
   };
-  auto file = sources_->open(entry);
+  if (terms_.io->cold()) look_ahead();
+  auto file = ask.source ? Result<io::File>(std::move(*ask.source)) : sources_->open(entry);
   if (!file) {
     if (file.error().sys == ENOENT) {
       terms_.reporter.state().io_error |= 2;
@@ -295,7 +326,8 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   rules.append_verify = append && terms_.append_verify;
   rules.count_hash_hits = o.verbosity.shows(Debug::kDeltasum);
   rules.progress = [&](uint64_t done) { line.advance(static_cast<int64_t>(done)); };
-  io::MapFile map(*file, bytes, io::MapFile::Access::kSequential);
+  // Devices are not mapped: what they hold may change under a mapping without a signal.
+  io::MapFile map(*file, bytes, info.is_regular() ? io::MapFile::Access::kScan : io::MapFile::Access::kSequential, terms_.io.get());
   Hasher whole = proto::file_hasher(terms_.agreed);
   TRY(tokens_->begin_file());
   const MatchTotals totals = TRY(match_file(map, bytes, ask.index.get(), rules, *tokens_, hasher_, whole, out, terms_.stop));

@@ -4,6 +4,8 @@
 // message of the far side is shown in the order it came among the requests.
 #pragma once
 
+#include <optional>
+#include <deque>
 #include <atomic>
 #include <memory>
 #include <variant>
@@ -42,6 +44,7 @@ class Sender {
     proto::SumHead head;
     std::vector<int32_t> xattrs;        // item numbers whose values are asked for
     uint64_t sums_bytes = 0;            // how long head and sums were on the wire
+    std::optional<io::File> source;     // opened ahead of its turn
   };
   struct Done {
     uint64_t bytes_read;  // when the mark was read; the stream belongs to the other role
@@ -66,6 +69,8 @@ class Sender {
   Status keep_ahead(bool idle);
   Status send_one_list();
   Result<Incoming> next();
+  std::optional<Incoming> take();
+  void look_ahead();
   void show(const Entry& entry, const Ask& ask, uint64_t data_bytes, const Digest& digest);
   int64_t future() const;
 
@@ -83,6 +88,7 @@ class Sender {
   int phase_ = 0;
   int io_error_before_ = 0;
   Queue<Incoming> incoming_;
+  std::deque<Incoming> taken_;     // from the queue already, to look at before their turn
   // For the reading half.
   std::atomic<int> lists_sent_{0};
   std::atomic<bool> all_lists_sent_{false};

@@ -17,6 +17,7 @@
 #include "libsync/options/far_args.h"
 #include "libsync/receiver/generate.h"
 #include "libsync/receiver/local_transfers.h"
+#include "libsync/report/io_text.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/copy_as.h"
 #include "libsync/session/batch.h"
@@ -214,6 +215,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   }
   // Debug words do not travel; but the other end is ours as well.
   parsed->options.verbosity.debug = options.verbosity.debug;
+  parsed->options.io = options.io;
   // It would refuse algorithms that a batch cannot have.
   if (batch && !options.only_write_batch) parsed->options.write_batch = options.write_batch;
   const Options& receiving = parsed->options;
@@ -240,6 +242,9 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
   far_side.join();
   totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.io.wire_calls = connection.activity.writes.load();
+  totals.io.wire_bytes = connection.activity.bytes_out.load();
+  add_io(totals.io, other_totals.io);
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   totals.list_bytes = 0;
   if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;

@@ -96,6 +96,7 @@ Result<std::string> read_names_file(const Options& options) {
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
     : source(in_fd, activity, stop), sink(out_fd, activity, stop, options.bwlimit_kib * 1024),
       channel(source, sink, [this](const proto::Message& message) { return dispatch(message); }) {
+  channel.mux.gather(options.io.has(io::IoPart::kGather));
   activity.timeout_s = options.timeout_s;
   activity.touch();
   if (options.stop_at_wall_s > 0) activity.stop_at_ms = monotonic_ms() + (options.stop_at_wall_s - wall_seconds()) * 1000;

@@ -92,6 +92,8 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     if (batch) TRY(batch->finish());
     nothing_came = result.nothing_came;
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+    totals.io.wire_calls = connection.activity.writes.load();
+    totals.io.wire_bytes = connection.activity.bytes_out.load();
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
     if (result.statistics) {
       // The far side counted from its end: what it read is what we sent.

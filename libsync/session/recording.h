@@ -3,6 +3,8 @@
 // Each belongs to the thread that reads or writes the channel. Without a batch they only pass on.
 #pragma once
 
+#include <span>
+
 #include "libio/base/stream.h"
 
 namespace ocsync::sync {
@@ -23,6 +25,12 @@ class RecordingSink final : public ByteSink {
   Status write(Bytes bytes) override {
     if (path_ != Path::kFarSide) TRY(batch_->write(bytes));
     if (path_ != Path::kBatch) TRY(far_.write(bytes));
+    return {};
+  }
+  Status write_v(std::span<const Bytes> pieces) override {
+    if (path_ != Path::kFarSide)
+      for (const Bytes piece : pieces) TRY(batch_->write(piece));
+    if (path_ != Path::kBatch) TRY(far_.write_v(pieces));
     return {};
   }
   Status flush() override { return far_.flush(); }

@@ -184,6 +184,8 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   Totals totals;
   const Status status = serve(options, connection, reporter, totals, stop, module);
   totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
+  totals.io.wire_calls = connection.activity.writes.load();
+  totals.io.wire_bytes = connection.activity.bytes_out.load();
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   if (status) {
     const int so_far = final_exit_code(0, 0, reporter.state().io_error, reporter.state().transfer_error);

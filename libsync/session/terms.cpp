@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "libio/os/io_strategy.h"
 #include "libproto/item.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/meta/book.h"
@@ -38,6 +39,9 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
   terms.our_uid = ::geteuid();
   const bool privileged = options.super.value_or(terms.our_uid == 0);
   terms.may_chown = options.fake_super || privileged;
+  terms.io = std::make_shared<io::IoStrategy>(options.io, totals.io);
+  if (options.verbosity.shows(Debug::kIo))
+    terms.io->say([&reporter](std::string_view line) { reporter.debug_line_if(Debug::kIo, 1, line); });
   terms.meta = std::make_shared<MetaBook>();
   terms.meta->policy = {.level = options.xattrs, .privileged = privileged && !options.fake_super, .fake_super = options.fake_super};
   const bool append_any = options.append != AppendMode::kNone;

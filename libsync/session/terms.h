@@ -25,6 +25,12 @@ class NameService;
 class MetaBook;
 class Progress;
 
+}  // namespace ocsync::sync
+namespace ocsync::io {
+class IoStrategy;
+}
+namespace ocsync::sync {
+
 struct Terms {
   const Options& options;
   const proto::Agreement& agreed;
@@ -35,6 +41,7 @@ struct Terms {
   const FilterRules* module_filters = nullptr;  // a daemon's module: what it hides
   NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
   std::shared_ptr<NameCharset> charset;  // null: names travel as they are
+  std::shared_ptr<io::IoStrategy> io;  // how content is moved; never null
   std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
 
   bool am_server = false;

@@ -65,7 +65,7 @@ BENCHMARK(info_with_btime);
 
 void info_ring(benchmark::State& state) {
   const Tree tree(1000, 0);
-  auto ring = Ring::create(static_cast<unsigned>(state.range(0)));
+  auto ring = Ring::create({.entries = static_cast<unsigned>(state.range(0))});
   if (!ring) return state.SkipWithError("no ring");
   for (auto _ : state) benchmark::DoNotOptimize(ring->info_batch(tree.dir, tree.leaves));
   state.SetItemsProcessed(state.iterations() * 1000);
@@ -143,7 +143,7 @@ BENCHMARK(digest_mapped)->Arg(1024)->Arg(32 << 10)->Arg(256 << 10);
 void read_small(benchmark::State& state) {
   const Tree tree(1000, 4096);
   std::vector<std::byte> into(4096 * 1000);
-  auto ring = Ring::create(128);
+  auto ring = Ring::create({.entries = 128});
   if (state.range(0) != 0 && !ring) return state.SkipWithError("no ring");
   for (auto _ : state) {
     if (state.range(0) == 0) {

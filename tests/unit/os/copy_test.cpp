@@ -104,6 +104,24 @@ TEST_CASE("copy: sparse copies are exact and take less room") {
   }
 }
 
+TEST_CASE("copy: a file system that cannot tell holes is asked once") {
+  Scratch s;
+  const std::string content(300'000, '\0');
+  const auto copy = [&](CopyOptions options) {
+    s.dir.unlink(leaf("from"));
+    const File made = need(s.dir.create(leaf("from"), 0600));
+    need(made.truncate(content.size()));  // nothing but a hole
+    s.dir.unlink(leaf("to"));
+    const File to = need(s.dir.create(leaf("to"), 0600));
+    need(copy_content(need(s.dir.open_read(leaf("from"))), to, content.size(), options, nobody));
+    CHECK(s.read("to") == content);
+  };
+  const sys::FaultPlan cannot(sys::Call::kSeek, 1, EINVAL, 100);
+  copy({.sparse = true});
+  copy({.sparse = true});
+  CHECK(cannot.fired() == 1);
+}
+
 TEST_CASE("copy: what was reserved for a source that shrank is given back") {
   Scratch s;
   for (const size_t size : {size_t{100}, size_t{700'000}}) {

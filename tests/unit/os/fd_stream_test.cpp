@@ -7,6 +7,7 @@
 #include <csignal>
 #include <thread>
 
+#include "libio/os/map_file.h"
 #include "libio/os/sys.h"
 #include "tests/unit/os/scratch.h"
 
@@ -301,4 +302,38 @@ TEST_CASE("fd_stream: the last words of a far side that closed are read although
   CHECK(*got == 3);
   in.write_end.close();
   CHECK(need(source.read_some(three)) == 0);
+}
+
+TEST_CASE("fd stream: pieces of a mapping whose file was cut off are sent as zeros, and the stream goes on") {
+  Scratch s;
+  constexpr size_t kBytes = 2 << 20;
+  const std::string text = pattern(kBytes);
+  s.write("f", text);
+  const File file = need(s.dir.open_update(leaf("f")));
+  MapFile map(file, kBytes, MapFile::Access::kMapped);
+  const Bytes view = need(map.view(0, kBytes));
+  REQUIRE(map.mapped());
+  need(file.truncate(1 << 20));
+  for (const Kind kind : {Kind::kPipe, Kind::kSocket}) {
+    Ends ends = make(kind);
+    Activity activity;
+    const Stop stop;
+    std::string got;
+    std::thread reader([&] {
+      FdSource source(ends.in.get(), activity, stop);
+      got = read_to_end(source);
+    });
+    {
+      FdSink sink(ends.out.get(), activity, stop);
+      const Bytes pieces[] = {as_bytes("before"), view, as_bytes("behind")};
+      CHECK(sink.write_v(pieces));
+    }
+    ends.out.close();
+    reader.join();
+    REQUIRE(got.size() == kBytes + 12);
+    CHECK(got.substr(6, 1 << 20) == text.substr(0, 1 << 20));
+    CHECK(got.substr(6 + (1 << 20), 1 << 20) == std::string(1 << 20, '\0'));
+    CHECK(got.ends_with("behind"));
+  }
+  CHECK_FALSE(map.intact());
 }

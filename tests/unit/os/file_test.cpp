@@ -1,6 +1,8 @@
 // Positioned reads and writes, holes, and what they do when the system misbehaves.
 #include "libio/os/file.h"
 
+#include <array>
+
 #include "libio/os/sys.h"
 #include "tests/unit/os/scratch.h"
 
@@ -80,4 +82,33 @@ TEST_CASE("file: holes are found, made and reserved over") {
   }
   const sys::FaultPlan cannot(sys::Call::kSize, 1, EOPNOTSUPP);
   CHECK(reserved.preallocate(kMiB).error().fault == Fault::kUnsupported);
+}
+
+TEST_CASE("file: a region is cleared also where the file system makes no holes") {
+  Scratch s;
+  s.write("f", pattern(300'000));
+  const File file = need(s.dir.open_update(leaf("f")));
+  {
+    const sys::FaultPlan cannot(sys::Call::kSize, 1, EOPNOTSUPP);
+    need(file.clear(1000, 200'000));
+    CHECK(cannot.fired() == 1);
+  }
+  std::string expected = pattern(300'000);
+  std::fill(expected.begin() + 1000, expected.begin() + 201'000, '\0');
+  CHECK(s.read("f") == expected);
+  const sys::FaultPlan full(sys::Call::kSize, 1, ENOSPC);
+  CHECK(!file.clear(0, 10));
+}
+
+TEST_CASE("file: knows where reading on would go on") {
+  Scratch s;
+  s.write("f", pattern(10'000));
+  const File file = need(s.dir.open_read(leaf("f")));
+  std::array<std::byte, 100> some;
+  CHECK(file.position() == 0);
+  CHECK(need(file.read_on(some)) == 100);
+  CHECK(need(file.read_at(some, 5000)) == 100);
+  CHECK(file.position() == 100);
+  need(file.next_data(0, 10'000));
+  CHECK(file.position() == File::kNowhere);
 }

@@ -109,7 +109,7 @@ TEST_CASE("read ahead: hints leave the content alone") {
   expect_file(s.dir, leaf("f"), text.size());
   expect_file(s.dir, leaf("missing"), 10);
   const File file = need(s.dir.open_read(leaf("f")));
-  ReadAhead ahead(file, text.size(), true);
+  ReadAhead ahead(file, text.size(), {.drop_behind = true});
   for (uint64_t at = 0; at <= 100'000'000; at += 10'000'000) ahead.reached(at);
   CHECK(read_all(file) == text);
 }

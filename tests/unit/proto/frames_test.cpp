@@ -243,6 +243,40 @@ TEST_CASE("frames: large data is cut into frames below 64 KiB and comes back who
   }
 }
 
+TEST_CASE("frames: pieces leave in one call, behind what waits and in frames below 64 KiB, and come back whole") {
+  std::string data;
+  for (uint32_t i = 0; data.size() < 300000; i += 7919) data += static_cast<char>(i >> 3);
+  for (const bool gathers : {true, false})
+    for (const size_t buffer : {size_t{100}, size_t{32768}, size_t{1} << 20}) {
+      struct VectorSink final : ByteSink {
+        std::string all;
+        size_t calls = 0;
+        Status write(Bytes bytes) override { return write_v({&bytes, 1}); }
+        Status write_v(std::span<const Bytes> pieces) override {
+          ++calls;
+          for (const Bytes piece : pieces) all += as_text(piece);
+          return {};
+        }
+      } raw;
+      MuxSink mux(raw, buffer);
+      mux.gather(gathers);
+      mux.enable();
+      Writer out(mux);
+      REQUIRE(out.text("first"));
+      CHECK(mux.post(SuccessMessage{3}));
+      std::vector<Bytes> pieces;
+      for (size_t at = 0; at < data.size(); at += 50000) pieces.push_back(as_bytes(data).subspan(at, std::min<size_t>(50000, data.size() - at)));
+      REQUIRE(out.pieces(pieces));
+      if (gathers) CHECK(raw.calls == 2);  // the message, and everything else
+      REQUIRE(out.text("last"));
+      REQUIRE(out.flush());
+      CHECK(out.position() == data.size() + 9);
+      const Seen seen = read_all(raw.all, 5000, 4096);
+      CHECK(!seen.error);
+      CHECK(seen.data == "first" + data + "last");
+    }
+}
+
 TEST_CASE("frames: framing pauses at a frame border, and messages wait meanwhile") {
   CallSink raw;
   MuxSink mux(raw);

@@ -79,6 +79,22 @@ TEST_CASE("verbosity: the far side hears what was given by name and matters to i
   CHECK(far_info_argument(v, true) == "--info=NONE,SKIP");
 }
 
+TEST_CASE("verbosity: the word that rsync does not have must be named, and never travels") {
+  Verbosity all;
+  REQUIRE(apply_info(all, "ALL"));
+  CHECK_FALSE(all.shows(Info::kIo));
+  Verbosity most;
+  apply_verbose_level(most, 5);
+  CHECK_FALSE(most.shows(Info::kIo));
+  Verbosity named;
+  REQUIRE(apply_info(named, "io2"));
+  CHECK(named.shows(Info::kIo, 2));
+  CHECK(far_info_argument(named, true).empty());
+  CHECK(far_info_argument(named, false).empty());
+  REQUIRE(apply_info(named, "NONE"));
+  CHECK_FALSE(named.shows(Info::kIo));
+}
+
 TEST_CASE("verbosity: help names every word and what -v adds") {
   CHECK(asks_for_help("name,HELP"));
   CHECK_FALSE(asks_for_help("helper"));
