@@ -37,6 +37,7 @@ bool format_shows(std::string_view format, char escape);
 struct Options {
   // Selection.
   bool recurse = false;
+  bool explicit_recurse = false;  // -r itself, not only -a
   bool dirs = false;              // -d, implied by -r; explicit_dirs tells them apart
   bool explicit_dirs = false;
   bool relative = false;

@@ -248,6 +248,7 @@ struct Resolver {
       draft.dirs_level = draft.list_only ? 1 : 0;
     }
     draft.recurse = draft.recurse_level > 0;
+    draft.explicit_recurse = draft.recurse_level == 2;
     draft.dirs = draft.dirs_level > 0;
     draft.explicit_dirs = draft.dirs_level == 2;
     draft.relative = draft.relative_level < 0 ? draft.files_from_given : draft.relative_level > 0;

@@ -40,7 +40,11 @@ struct Adopted {
 };
 
 constexpr Adopted kAdopted[] = {
-    {proto::kStreamRecurse, "--recurse (-r)", [](const Options& o) -> int { return o.recurse; }, [](Options& o, int v) { o.recurse = v; }},
+    {proto::kStreamRecurse, "--recurse (-r)", [](const Options& o) -> int { return o.explicit_recurse ? 2 : o.recurse ? 1 : 0; },
+     [](Options& o, int v) {
+       o.recurse = v;
+       o.explicit_recurse = false;
+     }},
     {proto::kStreamOwner, "--owner (-o)", [](const Options& o) -> int { return o.owner; }, [](Options& o, int v) { o.owner = v; }},
     {proto::kStreamGroup, "--group (-g)", [](const Options& o) -> int { return o.group; }, [](Options& o, int v) { o.group = v; }},
     {proto::kStreamLinks, "--links (-l)", [](const Options& o) -> int { return o.links; }, [](Options& o, int v) { o.links = v; }},
