@@ -139,7 +139,7 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
   uint32_t mode = info.mode;
   if (o.copy_devices && info.is_device()) mode = S_IFREG | (mode & 0777);
   if (chmod_ && !S_ISLNK(mode)) mode = chmod_->apply(mode);
-  const std::string name = shown(root, path);
+  const std::string name = shown(root, lists_dot_ ? "./" + path : path);  // here rsync shows the name as it looked it up
   const auto refuse = [&](const Error& e) {
     general_error();
     terms_.reporter.error_transfer(Role::kSender, e.text, e.sys);
@@ -243,8 +243,11 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
       entry.set(kLinked);
     }
   }
-  if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode)
+  if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode) {
+    if (terms_.agreed.list_digest == DigestKind::kNone && !failure_ && dir.open_read(*leaf))
+      failure_ = Error(Fault::kUnsupported, "Invalid checksum-choice for --checksum: none (0)");
     segment.set_checksum(entry, content_digest(dir, *leaf, info.size, terms_));
+  }
   Totals& totals = terms_.totals;
   totals.files.add(mode);
   if (S_ISREG(mode) || S_ISLNK(mode)) totals.total_size += static_cast<int64_t>(size);
@@ -333,6 +336,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   const uint16_t marks = terms_.options.recurse ? kContentDir : 0;
   const int32_t start = segment.count();
   std::string child;
+  lists_dot_ = path == ".";
   const std::vector<Result<io::FileInfo>> looked = look_together(**dir, *listing);
   for (size_t i = 0; i < listing->entries.size(); ++i) {
     const io::DirEntry& item = listing->entries[i];
@@ -350,6 +354,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     if (!leaf) continue;
     add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type, looked.empty() ? nullptr : &looked[i]);
   }
+  lists_dot_ = false;
   const int32_t end = segment.count();
   if (terms_.agreed.incremental && end > start) listings_.push_back(Listing{start, end, scope});
   if (!recurse) return;
@@ -585,14 +590,15 @@ const FilterScope& Scanner::scope_found_in(const Entry& entry, int32_t position)
 }
 
 // Sorts, numbers directories, and remembers which of them still have to be listed (last one first on the stack).
-void Scanner::finish(Segment& segment) {
+Status Scanner::finish(Segment& segment) {
+  if (failure_) return fail(*failure_);
   const bool converted = !terms_.options.iconv.empty();
   segment.seal(terms_.order(), converted);
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
   segment.first_position = total_;
   segment.io_error = io_error_;
   total_ += segment.count();
-  if (!terms_.agreed.incremental) return;
+  if (!terms_.agreed.incremental) return {};
   // Positions survive sealing: entries stay where they were added.
   segment.first_dir = dirs_.add(segment);
   const auto waiting = static_cast<ptrdiff_t>(pending_.size());
@@ -622,6 +628,7 @@ void Scanner::finish(Segment& segment) {
   listings_.clear();
   last_implied_ = -1;
   last_implied_path_.clear();
+  return {};
 }
 
 Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
@@ -632,7 +639,7 @@ Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& 
     TRY(add_argument(*segment, name));
     TRY(terms_.stop.check());
   }
-  finish(*segment);
+  TRY(finish(*segment));
   return segment;
 }
 
@@ -698,7 +705,7 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
       if (position >= 0 && segment->added(position).is_dir()) found_.emplace(position, Found{inside, {}});
     }
   }
-  finish(*segment);
+  TRY(finish(*segment));
   segment->parent = &dirs_.node(pending.number);
   return segment;
 }

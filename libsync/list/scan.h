@@ -94,7 +94,7 @@ class Scanner {
   std::vector<Result<io::FileInfo>> look_together(const io::Dir& dir, const io::DirListing& listing);
   int32_t add_implied(Segment& segment, uint32_t root, const std::string& path);
   void list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse);
-  void finish(Segment& segment);
+  Status finish(Segment& segment);
   void stat_problem(uint32_t root, const std::string& path, int error, bool is_dir);
   Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
   Result<FilterScope> scope_of(uint32_t root, const std::string& path);
@@ -143,6 +143,8 @@ class Scanner {
     size_t operator()(const LinkKey& key) const { return key.ino * 0x9E3779B97F4A7C15ull ^ key.dev; }
   };
   std::unordered_map<LinkKey, int64_t, LinkHash> links_;
+  bool lists_dot_ = false;        // the directory that is being listed is "."
+  std::optional<Error> failure_;  // ends the run with the segment that it was met in
   int io_error_ = 0;  // the walk's own: a file that could not be opened later hides no deletions
   int32_t next_ndx_ = 0;
   int64_t total_ = 0;

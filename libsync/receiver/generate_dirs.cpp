@@ -89,6 +89,11 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   }
   if (like && spot.dir && spot.leaf && !o.dry_run)
     copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
+  if (like && spot.leaf && o.dry_run && o.xattrs > 0) {  // rsync tries it even then
+    const char* how = spot.dir || spot.dir_path.empty() ? "openat(" : "secure open of ";
+    const char* end = spot.dir || spot.dir_path.empty() ? ") failed" : " failed";
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("gen_entry_copy_xattrs: {}{}{}", how, destination_.shown(spot.path), end), ENOENT);
+  }
   if (report_late) TRY(tell());
   if (o.dry_run) {
     if (names_itself() && (!compared || !attributes_match(entry, spot.mode, *compared, terms_)))

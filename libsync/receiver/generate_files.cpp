@@ -15,21 +15,26 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
   request.mode = spot.mode;
+  request.from_alternate = true;
   if (spot.here && spot.here->is_regular()) request.here = spot.here;
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from || !spot.dir) return false;
-  const auto source = match.dir->open_read(*from);
-  if (!source) return false;
+  // In this order: even where the source cannot be read, the directory has been written to.
   auto output = placer_.open(request);
   if (!output) return false;
+  touched(spot.dir_path);
+  const auto source = match.dir->open_read(*from);
+  if (!source) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("open {}", destination_.shown(match.path)), source.error().sys);
+    return false;
+  }
   const auto copied = io::copy_content(*source, output->file(), match.info.size, {.sparse = terms_.options.sparse}, terms_.stop);
   if (!copied) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("copy_file {} => {}", match.path, spot.path), copied.error().sys);
     return false;
   }
   copy_meta(Object::named(*match.dir, *from), Object::opened(output->file()), match.info.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
-  touched(spot.dir_path);
   return placer_.finish(std::move(*output), request, true) != Placed::kFailed;
 }
 
@@ -87,6 +92,19 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   basis.path = match.path;
   basis.bytes = match.info.size;
   return false;
+}
+
+// Without -p new content takes the mode of what it is built on, wherever that lies. For the receiver of a run without
+// rights over other people's files that is only there if it can be read.
+uint32_t Generator::mode_of_new_content(const Spot& spot, const Basis& basis) {
+  if (terms_.options.perms) return spot.mode;
+  std::optional<uint32_t> existing;
+  if (const auto leaf = io::Leaf::check(basis.leaf); basis && leaf) {
+    const auto old = basis.type == proto::kBasisTarget && spot.here ? Result<io::FileInfo>(*spot.here) : basis.dir->info(*leaf);
+    constexpr uint32_t kEverybodyReads = 0444;
+    if (old && (terms_.may_chown || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf))) existing = old->mode;
+  }
+  return dest_mode(spot.entry->mode, existing, {.executability = terms_.options.executability}, default_perms_);
 }
 
 Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt attempt, bool must_lead) {
@@ -226,13 +244,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.path = spot.path;
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
-  request.mode = spot.mode;
-  if (!o.perms && basis && basis.type != proto::kBasisTarget) {
-    // Without -p new content takes the mode of what it is built on, wherever that lies.
-    const auto leaf = io::Leaf::check(basis.leaf);
-    if (const auto old = leaf ? basis.dir->info(*leaf) : Result<io::FileInfo>(fail(leaf.error())))
-      request.mode = dest_mode(entry.mode, old->mode, {.executability = o.executability}, default_perms_);
-  }
+  request.mode = o.dry_run ? spot.mode : mode_of_new_content(spot, basis);
   request.here = spot.here;
   fuzzy_.used(spot.leaf_text);
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;

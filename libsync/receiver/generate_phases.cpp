@@ -151,6 +151,8 @@ Status Generator::run() {
   while (!upcoming_.empty()) {
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
       while (!list_complete_ && entries_ < kLinkLookAhead) TRY(take_events(true));
+    if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
+      for (const auto& known : upcoming_) remover_.note_io_error(known->io_error);
     const std::shared_ptr<Segment> next = upcoming_.front();
     upcoming_.pop_front();
     TRY(work_on(next));

@@ -239,7 +239,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
                        {.times = verified, .exact_times = true, .xattrs = values_known()});
     return verified ? Placed::kInPlace : Placed::kFailed;
   }
-  if (o.delay_updates && !request.redo) {
+  if (o.delay_updates && !request.redo && !request.from_alternate) {
     const auto place = partial_place(request.path, true);
     if (!place) {
       terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), false);

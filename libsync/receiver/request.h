@@ -37,6 +37,7 @@ struct Request {
   Basis basis;
   proto::Item item;
   bool redo = false;                        // second attempt: full sums, no backup, no append
+  bool from_alternate = false;              // content is copied from an alternate tree and takes its name at once
   bool whole = false;                       // do not send sums
 };
 

@@ -128,6 +128,7 @@ Status Connection::dispatch(const proto::Message& message) {
 }
 
 void Connection::farewell(const Error& error) {
+  if (!may_say_farewell) return;
   const int code = exit_code_of(error);
   activity.take_back();
   activity.timeout_s = 1;

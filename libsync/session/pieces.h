@@ -52,6 +52,7 @@ class Connection {
   bool client = false;
   bool to_ourselves = false;  // the other end is in this process, too
   bool far_said_exit = false;
+  bool may_say_farewell = true;  // not while the first list is made: rsync then just goes, and its far end ends with 12
   Role role = Role::kReceiverStart;  // who speaks when this end fails; changes as the run goes on
 
   // After a failure of ours, once no role uses the connection any more: tells the far side the exit code, so that it

@@ -13,7 +13,9 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   Sender sender(terms, channel, scanner, lists);
   ListLines lines(terms, true);
   KeepAlive keep_alive(channel.mux, connection.activity, terms.options.timeout_s);
+  connection.may_say_farewell = false;
   const bool goes_on = TRY(sender.send_first(names));
+  connection.may_say_farewell = true;
   lines.done(scanner.entries());
   if (!goes_on) return false;
   connection.on_message = [&](const proto::Message& message) { return sender.on_message(message); };
