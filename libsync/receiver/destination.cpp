@@ -23,7 +23,8 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
     }
   const std::string text(path);
   auto found = root_->beneath(text);
-  if (!found && follow_ == Follow::kAnywhere) found = walk(path);
+  // Links that lead on and on end where the kernel ends them.
+  if (!found && follow_ == Follow::kAnywhere && found.error().sys != ELOOP) found = walk(path);
   auto dir = std::make_shared<const io::Dir>(TRY(std::move(found)));
   if (slots_.size() >= capacity_) {
     size_t oldest = 0;

@@ -60,6 +60,7 @@ class Generator {
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
   bool copy_basis(Spot& spot, const BasisDirs::Match& match);
+  void say_unmade(const Spot& spot);
   uint32_t mode_of_new_content(const Spot& spot, const Basis& basis);
 
   // Hard links.

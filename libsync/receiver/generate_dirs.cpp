@@ -3,6 +3,18 @@
 
 namespace ocsync::sync {
 
+// With -n a directory that takes after one of an alternate tree was not made, but rsync tries to give it attributes.
+void Generator::say_unmade(const Spot& spot) {
+  int error = ENOENT;
+  if (const auto still_here = spot.dir && spot.leaf ? spot.dir->info(*spot.leaf) : Result<io::FileInfo>(fail(Error(ENOENT)))) {
+    if (!still_here->is_symlink()) return;
+    error = ELOOP;
+  }
+  const std::string shown = destination_.shown(spot.path);
+  terms_.reporter.error_transfer(Role::kGenerator, spot.dir || spot.dir_path.empty() ? fmt::format("gen_entry_copy_xattrs: openat({}) failed", shown)
+                                                                : fmt::format("gen_entry_copy_xattrs: secure open of {} failed", shown), error);
+}
+
 Status Generator::handle_dir(Spot& spot, bool own_turn) {
   const Options& o = terms_.options;
   Entry& entry = *spot.entry;
@@ -89,11 +101,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   }
   if (like && spot.dir && spot.leaf && !o.dry_run)
     copy_meta(*like, Object::named(*spot.dir, *spot.leaf), spot.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
-  if (like && spot.leaf && o.dry_run && o.xattrs > 0) {  // rsync tries it even then
-    const char* how = spot.dir || spot.dir_path.empty() ? "openat(" : "secure open of ";
-    const char* end = spot.dir || spot.dir_path.empty() ? ") failed" : " failed";
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("gen_entry_copy_xattrs: {}{}{}", how, destination_.shown(spot.path), end), ENOENT);
-  }
+  if (like && !entry.is_root() && o.dry_run && o.xattrs > 0) say_unmade(spot);
   if (report_late) TRY(tell());
   if (o.dry_run) {
     if (names_itself() && (!compared || !attributes_match(entry, spot.mode, *compared, terms_)))
