@@ -98,7 +98,7 @@ TEST_CASE("far arguments are those that rsync sends") {
 
 TEST_CASE("how this end reads and writes is no business of the far side") {
   const auto far_of = [](std::vector<std::string> words) {
-    auto parsed = parse_command_line(words, ParseEnvironment{.use_aliases = false, .variable = [](const char*) -> std::optional<std::string> { return std::nullopt; }});
+    auto parsed = parse_command_line(words, ParseEnvironment{.variable = [](const char*) -> std::optional<std::string> { return std::nullopt; }, .use_aliases = false});
     REQUIRE(parsed);
     return joined(far_arguments(parsed->options, true)->words);
   };
