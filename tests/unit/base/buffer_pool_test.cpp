@@ -13,7 +13,8 @@ TEST_CASE("buffer pool: the smallest sufficient size, aligned to pages or huge p
   BufferPool pool;
   CHECK(pool.acquire(0).size() == 64 * 1024);
   CHECK(pool.acquire(64 * 1024).size() == 64 * 1024);
-  CHECK(pool.acquire(64 * 1024 + 1).size() == 1024 * 1024);
+  CHECK(pool.acquire(64 * 1024 + 1).size() == 256 * 1024);
+  CHECK(pool.acquire(256 * 1024 + 1).size() == 1024 * 1024);
   CHECK(pool.acquire(4 * 1024 * 1024).size() == 4 * 1024 * 1024);
   CHECK(pool.acquire(5 * 1024 * 1024).size() == 16 * 1024 * 1024);
   const Buffer huge = pool.acquire(16 * 1024 * 1024 + 1);

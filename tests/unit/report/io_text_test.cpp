@@ -11,7 +11,8 @@ TEST_CASE("io text: counters by group, in the reader's number format") {
   io::IoMetrics metrics;
   metrics.plain = 1234567;
   metrics.buffers = 3;
-  const std::string text = io_text(metrics, NumberStyle::kThousands);
+  const std::string text = io_text(metrics, NumberStyle::kGrouped);
+  CAPTURE(text);
   CHECK(text.starts_with("\nI/O bytes by path: read 1,234,567, mapped 0, by ring 0, cloned 0, in the kernel 0\n"));
   CHECK(text.find("\nI/O buffers: taken 3, made 0, bytes made 0\n") != std::string::npos);
   CHECK(text.ends_with("\nI/O wire: writes 0, bytes 0\n"));
