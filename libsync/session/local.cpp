@@ -249,6 +249,8 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   totals.list_bytes = 0;
   if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;
   reporter.state().io_error |= other_reporter.state().io_error;
+  // Told to end: what the two ends then make of each other's silence is no news.
+  if (!status || !far_status) TRY(stop.check());
   if (!far_status && !other.channel.mux.enabled()) {
     // An end that fails before it can send messages speaks for itself, and the other finds the connection closed.
     (void)Ending(reporter, other.role).of(far_status.error());
