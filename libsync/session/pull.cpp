@@ -95,14 +95,7 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     totals.io.wire_calls = connection.activity.writes.load();
     totals.io.wire_bytes = connection.activity.bytes_out.load();
     totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
-    if (result.statistics) {
-      // The far side counted from its end: what it read is what we sent.
-      totals.total_sent = result.statistics->bytes_read;
-      totals.total_received = result.statistics->bytes_written;
-      totals.total_size = result.statistics->total_size;
-      totals.list_build_ms = result.statistics->list_build_ms;
-      totals.list_xfer_ms = result.statistics->list_transfer_ms;
-    }
+    if (result.statistics) take_statistics(*result.statistics, totals);
     return {};
   };
   const Status status = run();

@@ -99,4 +99,12 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   return result;
 }
 
+void take_statistics(const proto::Statistics& theirs, Totals& totals) {
+  totals.total_sent = theirs.bytes_read;
+  totals.total_received = theirs.bytes_written;
+  totals.total_size = theirs.total_size;
+  totals.list_build_ms = theirs.list_build_ms;
+  totals.list_xfer_ms = theirs.list_transfer_ms;
+}
+
 }  // namespace ocsync::sync

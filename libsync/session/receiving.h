@@ -22,4 +22,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
                                            const std::function<Status()>& forward, const std::function<void()>& bring_down,
                                            Replay* replay = nullptr);
 
+// What a sender has counted goes into our totals. It counted from its end: what it read is what we sent.
+void take_statistics(const proto::Statistics& theirs, Totals& totals);
+
 }  // namespace ocsync::sync

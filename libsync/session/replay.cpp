@@ -132,14 +132,7 @@ int run_replay(const Options& typed, const Journey& journey, OperatorFiles& file
       connection.activity.give_up();
     }, &replay));
     nothing_came = result.nothing_came;
-    if (result.statistics) {
-      // Counted by whoever sent then.
-      totals.total_sent = result.statistics->bytes_read;
-      totals.total_received = result.statistics->bytes_written;
-      totals.total_size = result.statistics->total_size;
-      totals.list_build_ms = result.statistics->list_build_ms;
-      totals.list_xfer_ms = result.statistics->list_transfer_ms;
-    }
+    if (result.statistics) take_statistics(*result.statistics, totals);
     return {};
   };
   const Status status = run();

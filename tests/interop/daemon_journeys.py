@@ -2,9 +2,9 @@
 import os
 
 from interop.daemons import Daemon
-from interop.lab import Wrong, journey
+from interop.lab import Skip, Wrong, journey
 from support import running
-from support.running import NEW, OLD, OURS
+from support.running import OLD, OURS
 
 VERSIONS = (27, 28, 29, 30, 31, 32)
 
@@ -165,7 +165,7 @@ def outside(scene):
 
 def partial_outside(scene):
     if scene.server == OLD:
-        return  # follows the link
+        raise Skip("rsync 3.2.7's daemon follows the link")
     os.mkdir(f"{scene.folder}/outside")
     write(f"{scene.folder}/outside/a name", "not yours")
     write(f"{scene.to}/a name", "what was there before")

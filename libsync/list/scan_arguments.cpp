@@ -1,0 +1,219 @@
+// What the sending side was asked for: a source operand, or a name of --files-from, becomes the entries that a list
+// starts with.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "libsync/list/paths.h"
+#include "libsync/list/scan.h"
+#include "libsync/meta/fake_super.h"
+#include "libsync/meta/read.h"
+
+namespace ocsync::sync {
+
+// Sends the directories above a relative name, each once; returns the position of the deepest.
+int32_t Scanner::add_implied(Segment& segment, uint32_t root, const std::string& path) {
+  const auto parent = open_dir(root, dir_of_path(path));
+  if (!parent) {
+    stat_problem(root, path, parent.error().sys, true);
+    return -1;
+  }
+  const std::string name(leaf_of_path(path));
+  const auto leaf = io::Leaf::check(name);
+  if (!leaf) return -1;
+  const auto info = (*parent)->info_following(*leaf);
+  if (!info) {
+    stat_problem(root, path, info.error().sys, false);
+    return -1;
+  }
+  return add_entry(segment, root, **parent, *leaf, path, *info, kImpliedDir, {});
+}
+
+// Is this path below a daemon's module, or a directory on the way to it, hidden from clients?
+bool Scanner::hidden_by_module(const std::string& path) const {
+  if (!terms_.module_filters) return false;
+  std::string clean;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part(path.data() + at, end - at);
+    at = end + 1;
+    if (part.empty() || part == ".") continue;
+    if (!clean.empty()) clean += '/';
+    clean += part;
+    if (terms_.module_filters->module_hides(clean, true)) return true;
+  }
+  return false;
+}
+
+Status Scanner::add_argument(Segment& segment, std::string text) {
+  const Options& o = terms_.options;
+  NameType type = NameType::kNormal;
+  std::string dir_part, name;
+  if (!o.relative) {
+    if (text.empty() || text.back() == '/') {
+      if (text == "./") text = ".";
+      else text += '.';
+      type = NameType::kDotDir;
+    } else if (text == ".." || text.ends_with("/..")) {
+      text += "/.";
+      type = NameType::kDotDir;
+    } else if (text == "." || text.ends_with("/.")) {
+      type = NameType::kDotDir;
+    }
+    const size_t slash = text.rfind('/');
+    if (slash == std::string::npos) name = text;
+    else dir_part = slash == 0 ? "/" : text.substr(0, slash), name = text.substr(slash + 1);
+  } else {
+    const size_t cut = text.find("/./");
+    if (cut != std::string::npos) {
+      dir_part = cut == 0 ? "/" : clean_path(text.substr(0, cut));
+      name = text.substr(cut + 3);
+      while (name.starts_with("/")) name.erase(0, 1);
+    } else {
+      name = text;
+    }
+    const bool leading_dot = name.size() > 2 && name.starts_with("./");
+    name = name.empty() ? "." : clean_path(name, true);
+    if (name == "/") {
+      name = "/.";
+      type = NameType::kDotDir;
+    } else if (name == ".") {
+      type = NameType::kDotDir;
+    } else if (name.back() == '/') {
+      name.pop_back();
+      type = name == "." ? NameType::kDotDir : NameType::kSlashEnding;
+    }
+    if (has_dotdot(name)) return fail(Fault::kUsage, fmt::format("found \"..\" dir in relative path: {}", name));
+    if (leading_dot && !implied_dot_sent_ && name != ".") {
+      implied_dot_sent_ = true;
+      const auto root = root_for(dir_part);
+      if (root) {
+        if (const auto info = roots_[*root]->dir->self())
+          add_entry(segment, *root, *roots_[*root]->dir, std::nullopt, ".", *info, kImpliedDir, {});
+      }
+    }
+  }
+  if (name.empty()) name = ".", type = NameType::kDotDir;
+
+  // An absolute name stays absolute in the list and is found from the file system's root.
+  const bool absolute_name = name[0] == '/';
+  const auto root_found = root_for(absolute_name ? "/" : dir_part);
+  if (!root_found) {
+    if (root_found.error().sys == 0) return fail(root_found.error());
+    general_error();
+    const std::string where = absolute_path(dir_part[0] == '/' ? dir_part : join_path(base_, dir_part));
+    terms_.reporter.error_transfer(Role::kSender, fmt::format("change_dir \"{}\" failed", where), root_found.error().sys);
+    return {};
+  }
+  const uint32_t root = *root_found;
+
+  // What is there?
+  std::shared_ptr<const io::Dir> parent = roots_[root]->dir;
+  std::optional<io::Leaf> leaf;
+  std::string leaf_text, target;
+  Result<io::FileInfo> info = fail(Error(ENOENT));
+  if (hidden_by_module(join_path(join_path(base_, dir_part), name))) {
+    // A module's rules make a name as good as absent, even if it was asked for.
+    leaf_text = leaf_of_path(name);
+  } else if (name == "." || name == "/.") {
+    info = parent->self();
+    if (info) info = seen(Object::itself(*parent), *info, terms_, name);
+  } else {
+    auto opened = open_dir(root, dir_of_path(name));
+    if (opened) {
+      parent = *opened;
+      leaf_text = leaf_of_path(name);
+      const auto checked = io::Leaf::check(leaf_text);
+      if (!checked) return fail(checked.error());
+      leaf = *checked;
+      info = look(*parent, *leaf, name, target, type != NameType::kNormal, false);
+      if (type == NameType::kSlashEnding && info && info->is_symlink()) {
+        // A final slash asks for what the link leads to.
+        if (auto there = parent->info_following(*leaf)) info = *there;
+      }
+    } else {
+      info = fail(opened.error());
+    }
+  }
+  if (!info) {
+    const int error = info.error().sys;
+    if (error != ENOENT || !(o.ignore_missing_args || o.delete_missing_args)) {
+      if (error != ENOENT) general_error();
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("link_stat {} failed", shown(root, name)), error);
+      return {};
+    }
+    if (!o.delete_missing_args) return {};
+    type = NameType::kMissing;
+    info = io::FileInfo{};
+  }
+  const bool is_dir = info->is_dir();
+  const bool missing = type == NameType::kMissing;
+  FilterScope scope = *roots_[root]->scope;
+  if (!filters_.empty()) {
+    auto around = scope_of(root, name);
+    if (around) scope = std::move(*around);
+    else if (around.error().sys == 0) return fail(around.error());
+    if (type != NameType::kDotDir && !missing && scope.excluded(name, is_dir)) return {};
+  }
+  if (is_dir && !o.dirs) {
+    terms_.reporter.info_line(fmt::format("skipping directory {}", name));
+    return {};
+  }
+
+  const bool implied = o.relative && (o.implied_dirs || terms_.agreed.compact_numbers);
+  if (implied && terms_.agreed.incremental) {
+    const size_t first_slash = name.find('/', 1);
+    if (first_slash != std::string::npos) {
+      const std::string top = name.substr(0, first_slash);
+      if (last_implied_ < 0 || last_implied_path_ != top || last_implied_root_ != root) {
+        last_implied_ = add_implied(segment, root, top);
+        last_implied_path_ = top;
+        last_implied_root_ = root;
+        if (last_implied_ >= 0) {
+          if (!segment.added(last_implied_).is_dir()) last_implied_ = -1;
+          else found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
+        }
+      }
+      if (last_implied_ >= 0)
+        found_.at(last_implied_).add(Relname{name.substr(first_slash + 1), type});
+      return {};
+    }
+  } else if (implied) {
+    for (size_t slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+      const std::string top = name.substr(0, slash);
+      const bool known = last_implied_path_ == top ||
+                         (last_implied_path_.size() > top.size() && last_implied_path_.starts_with(top) && last_implied_path_[top.size()] == '/');
+      if (known) continue;
+      add_implied(segment, root, top);
+    }
+    const std::string_view deepest = dir_of_path(name);
+    if (!deepest.empty() && deepest != "/") last_implied_path_ = deepest;
+  }
+
+  if (missing) {
+    add_entry(segment, root, *parent, leaf, name, *info, 0, {});
+    return {};
+  }
+  if (o.one_file_system > 0) file_system_ = info->dev;
+  const bool walks = o.recurse || (o.dirs && type != NameType::kNormal);
+  const uint16_t marks = walks ? static_cast<uint16_t>(kTopDir | kContentDir) : 0;
+  if (info->is_symlink() && target.empty()) return {};
+  const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
+  if (position < 0 || !is_dir || !walks) return {};
+  const bool at_root = name == "." || name == "/.";
+  if (terms_.agreed.incremental && !at_root) {
+    found_.emplace(position, Found{scope, {}});
+    return {};
+  }
+  FilterScope inside = scope;
+  const std::string walked = at_root ? "." : name;
+  if (filters_.has_per_directory()) {
+    const auto opened = open_dir(root, at_root ? "" : name);
+    if (opened) inside = TRY(scope.enter(at_root ? "" : name, **opened));
+  }
+  list_directory(segment, root, name == "/." ? "/" : walked, inside, o.recurse && !terms_.agreed.incremental);
+  return {};
+}
+
+}  // namespace ocsync::sync
