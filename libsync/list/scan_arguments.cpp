@@ -113,7 +113,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   std::optional<io::Leaf> leaf;
   std::string leaf_text, target;
   Result<io::FileInfo> info = fail(Error(ENOENT));
-  if (hidden_by_module(join_path(join_path(base_, dir_part), name))) {
+  if (name.size() >= kMaxPathBytes) {
+    // Directories can be opened one by one however deep they lie, but no list holds such a name.
+    info = fail(Error(ENAMETOOLONG));
+  } else if (hidden_by_module(join_path(join_path(base_, dir_part), name))) {
     // A module's rules make a name as good as absent, even if it was asked for.
     leaf_text = leaf_of_path(name);
   } else if (name == "." || name == "/.") {
