@@ -166,7 +166,7 @@ Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const 
   }
   const auto there = io::Dir::open_trusted(root.root);
   const Status entered = there ? io::change_directory(*there) : Status(fail(there.error()));
-  if (!entered) return failure(fmt::format("chdir \"{}\" failed", root.root), "chdir failed", entered.error());
+  if (!entered) return failure(fmt::format("chdir {} failed", root.root), "chdir failed", entered.error());
   Inside inside;
   inside.root = io::Fd(::fcntl(there->fd(), F_DUPFD_CLOEXEC, 3));
   const int munge = module.state(Param::kMungeSymlinks);

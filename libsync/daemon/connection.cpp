@@ -62,8 +62,7 @@ class Serving {
     const Error& error = code.error();
     if (error.fault == Fault::kTimeout) {
       log_.line("[Receiver] daemon handshake timeout -- exiting", true);
-      log_.line(fmt::format("rsync error: {} (code {}) at connection.cpp(1) [Receiver={}]", exit_text(kExitTimeout), kExitTimeout,
-                            OCSYNC_VERSION), true);
+      log_exit(kExitTimeout);
       return kExitTimeout;
     }
     if (error.fault == Fault::kStartup && error.code != 0) {
@@ -79,6 +78,11 @@ class Serving {
   }
 
  private:
+  // A connection that ends before it has a role.
+  void log_exit(int code) {
+    log_.line(fmt::format("rsync error: {} (code {}) at connection.cpp(1) [Receiver={}]", exit_text(code), code, OCSYNC_VERSION), true);
+  }
+
   // From the first byte to the exit code of the transfer.
   Result<int> converse() {
     const Settings& globals = config_.globals;
@@ -279,8 +283,9 @@ class Serving {
     world.complain = [this](std::string_view line) { log_.line(line, true); };
     auto rules = FilterRules::for_module(texts, no_options_, std::move(world));
     if (!rules) {
-      log_.line(rules.error().sys != 0 ? fmt::format("{}: {} ({})", rules.error().text, ::strerror(rules.error().sys), rules.error().sys)
-                                       : rules.error().text, true);
+      if (rules.error().sys != 0) log_.failure(rules.error().text, rules.error().sys);
+      else log_.line(rules.error().text, true);
+      log_exit(exit_code_of(rules.error()));
       return turn_away("", exit_code_of(rules.error()));
     }
     hidden_ = std::move(*rules);
@@ -338,7 +343,8 @@ class Serving {
       WaitingHook early = TRY(start_hook(Param::kEarlyExec, "early exec", false));
       (void)early.tell("", {}, early_input_, false);
       if (!early.finish("early exec").empty()) {
-        log_.line("early exec failed", true);
+        // As rsync says it, whose last failed call was to wait for a child that was waited for already.
+        log_.failure("early exec failed", ECHILD);
         return turn_away("early exec failed");
       }
     }
@@ -394,11 +400,11 @@ class Serving {
     }
     options.server = true;
     options.quiet = 0;
-    impose_module(options, *module_, {root_, inside_, converter_.has_value(), command_.bwlimit_kib}, log_);
     if (!request.shown.empty()) {
       log_.line(fmt::format("rsync {} {} from {}{}{} ({})", options.sender ? "on" : "to", request.shown, user_, user_.empty() ? "" : "@",
                             visitor_.host, visitor_.address));
     }
+    impose_module(options, *module_, {root_, inside_, converter_.has_value(), command_.bwlimit_kib}, log_);
     const auto hides = [this](std::string_view path, bool is_dir) { return hides_something_ && hidden_.module_hides(path, is_dir); };
     reduce_to_module(options, request, module_->name, root_.root, hides);
     if (hides_something_) served.filters = [this]() -> Result<FilterRules> { return hidden_.copy(); };

@@ -44,6 +44,7 @@ void impose_module(Options& options, const Module& m, const Standing& standing, 
   options.insecure_links = m.flag(Param::kInsecureLinks);
   // A client decides whether names are converted, the module to what.
   if (!options.iconv.empty()) options.iconv = m.text(Param::kCharset);
+  options.module_name = m.name;
   options.module_root = root.root;
   if (root.inner() && !options.insecure_links) options.module_fd = standing.inside.root.get();
 }

@@ -1,5 +1,6 @@
 #include "libsync/list/named_dir.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -68,6 +69,16 @@ Result<io::FileInfo> named_info(const std::string& path, const Options& options)
   const io::Dir::Place place = TRY(named_parent(path, options));
   if (place.leaf == ".") return place.dir.self();
   return place.dir.info_following(TRY(io::Leaf::check(place.leaf)));
+}
+
+std::string full_name(std::string_view dir, std::string_view name, const Options& options) {
+  const std::string_view root = options.module_root;
+  if (name.starts_with('/')) dir = {};
+  else if (root.size() > 1 && dir.starts_with(root)) dir.remove_prefix(root.size());
+  const bool between = dir.find_first_not_of('/') != dir.npos;
+  std::string out = fmt::format("\"{}{}{}\"", dir, between ? "/" : "", name);
+  if (!options.module_name.empty()) out += fmt::format(" (in {})", options.module_name);
+  return out;
 }
 
 Result<io::File> open_named_file(const std::string& path, const Options& options) {

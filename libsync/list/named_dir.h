@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "libio/os/dir.h"
 #include "libsync/options/options.h"
@@ -19,6 +20,9 @@ Result<io::Dir::Place> named_parent(const std::string& path, const Options& opti
 Status make_named_dir(const std::string& path, uint32_t mode, const Options& options);
 // stat(), with nothing outside the module to be seen.
 Result<io::FileInfo> named_info(const std::string& path, const Options& options);
+// What lies at `name` below `dir` (absolute), as messages call it, in quotes. What a daemon serves is called by its way
+// below the module: where the module lies is nothing for its clients.
+std::string full_name(std::string_view dir, std::string_view name, const Options& options);
 // A file to read. Within a module the last component is no symlink.
 Result<io::File> open_named_file(const std::string& path, const Options& options);
 

@@ -30,10 +30,7 @@ Scanner::Scanner(const Terms& terms, const FilterRules& filters, std::string bas
 }
 
 std::string Scanner::shown(uint32_t root, std::string_view path) const {
-  const std::string& top = roots_[root]->absolute;
-  if (path.starts_with("/")) return fmt::format("\"{}\"", path);
-  if (path.empty() || path == ".") return fmt::format("\"{}{}\"", top, top == "/" ? "." : "/.");
-  return fmt::format("\"{}{}{}\"", top, top == "/" ? "" : "/", path);
+  return full_name(roots_[root]->absolute, path.empty() ? "." : path, terms_.options);
 }
 
 Result<uint32_t> Scanner::root_for(const std::string& dir) {

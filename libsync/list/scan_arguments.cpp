@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/list/scan.h"
 #include "libsync/meta/fake_super.h"
@@ -102,8 +103,9 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   if (!root_found) {
     if (root_found.error().sys == 0) return fail(root_found.error());
     general_error();
-    const std::string where = absolute_path(dir_part[0] == '/' ? dir_part : join_path(base_, dir_part));
-    terms_.reporter.error_transfer(Role::kSender, fmt::format("change_dir \"{}\" failed", where), root_found.error().sys);
+    const std::string where = dir_part[0] == '/' ? absolute_path(dir_part) : clean_path(dir_part);
+    terms_.reporter.error_transfer(Role::kSender, fmt::format("change_dir {} failed", full_name(absolute_path(base_), where, terms_.options)),
+                                   root_found.error().sys);
     return {};
   }
   const uint32_t root = *root_found;

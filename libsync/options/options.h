@@ -176,6 +176,7 @@ struct Options {
   std::string confine_root;
 
   // A daemon's module. A client cannot set any of these.
+  std::string module_name;         // empty: nobody is served
   std::string module_root;         // absolute path of what the client is served; empty: no confinement of our own
   int module_fd = -1;              // that directory, open (borrowed); -1 where the process's root already confines
   bool operators_temp_dir = false; // temp_dir is the configuration's: it may lie anywhere

@@ -1,6 +1,7 @@
 #include "libsync/receiver/destination.h"
 
 #include "libsync/list/named_dir.h"
+#include "libsync/list/paths.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -79,13 +80,13 @@ std::string absolute_path(std::string_view path) {
 }
 
 Destination::Destination(const Destination& other, int)
-    : absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
+    : options_(other.options_), absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
       follow_(other.follow_), cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
 
 std::string Destination::shown(std::string_view path) const {
-  if (path.empty() || path == ".") return fmt::format("\"{}\"", absolute_);
-  if (path[0] == '/') return fmt::format("\"{}\"", path);
-  return fmt::format("\"{}{}{}\"", absolute_, absolute_ == "/" ? "" : "/", path);
+  const bool itself = path.empty() || path == ".";
+  if (itself && options_->module_name.empty()) return fmt::format("\"{}\"", absolute_);
+  return full_name(absolute_, itself ? "." : path, *options_);
 }
 
 namespace {
@@ -118,15 +119,20 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   Options options = terms.options;
   options.confine_root.clear();  // that is about what options name
   Destination out;
+  out.options_ = &terms.options;
   out.follow_ = options.insecure_links ? Follow::kAnywhere : Follow::kInside;
   std::string path = wanted.path.empty() ? "." : wanted.path;
+  const auto named = [&](const std::string& one) {
+    return options.module_name.empty() || one.starts_with('/') ? full_name("/", absolute_path(one), options)
+                                                               : full_name(absolute_path("."), clean_path(one), options);
+  };
   const bool trailing_slash = path.back() == '/';
   const bool announces = options.verbosity.shows(Info::kName) || terms.itemizes();
   auto there = named_info(path, options);
 
   if (options.mkpath && !there && (path.find('/') != std::string::npos || wanted.entries > 1)) {
     const Result<int> made = make_path(path, !(wanted.entries > 1 && !trailing_slash), options.dry_run, options);
-    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
+    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir {} failed", named(path)), made.error().sys);
     if (*made > 0 && announces) {
       std::string shown = path;
       if (const size_t slash = shown.rfind('/'); slash != std::string::npos && (wanted.entries == 1 || trailing_slash))
@@ -141,7 +147,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   const auto enter = [&](const std::string& where, const char* step) -> Status {
     auto dir = open_named_dir(where, options);
     if (!dir)
-      return fail(Fault::kSelect, fmt::format("change_dir#{} \"{}\" failed", step, absolute_path(where)), dir.error().sys);
+      return fail(Fault::kSelect, fmt::format("change_dir#{} {} failed", step, named(where)), dir.error().sys);
     out.absolute_ = absolute_path(where);
     out.cache_ = std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), out.follow_);
     return {};
@@ -157,7 +163,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     if (wanted.entries == 1 && wanted.first_is_dir)
       return fail(Fault::kSelect, "ERROR: cannot overwrite non-directory with a directory");
   } else if (there.error().sys != ENOENT) {
-    return fail(Fault::kSelect, fmt::format("ERROR: cannot stat destination \"{}\"", absolute_path(path)), there.error().sys);
+    return fail(Fault::kSelect, fmt::format("ERROR: cannot stat destination {}", named(path)), there.error().sys);
   }
 
   if (wanted.entries > 1 || trailing_slash) {
@@ -166,8 +172,8 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     const Status made = options.dry_run ? Status() : make_named_dir(path, 0777, options);
     // Nothing is made behind a symlink that could not be followed afterwards.
     if (!made && made.error().sys == ELOOP)
-      return fail(Fault::kSelect, fmt::format("change_dir#2 \"{}\" failed", absolute_path(path)), made.error().sys);
-    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir \"{}\" failed", absolute_path(path)), made.error().sys);
+      return fail(Fault::kSelect, fmt::format("change_dir#2 {} failed", named(path)), made.error().sys);
+    if (!made) return fail(Fault::kFileIo, fmt::format("mkdir {} failed", named(path)), made.error().sys);
     if (announces) terms.reporter.info_line(fmt::format("created directory {}", path));
     out.created_ = true;
     if (options.dry_run) {

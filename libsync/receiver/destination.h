@@ -77,6 +77,7 @@ class Destination {
  private:
   Destination() = default;
   Destination(const Destination& other, int);
+  const Options* options_ = nullptr;
   std::string absolute_;
   std::string solo_name_;
   bool missing_ = false;

@@ -46,8 +46,10 @@ class Generator {
   void say_uptodate(const Spot& spot, bool updated = false, std::string_view mark = {}) const;
   void say_skip(Spot& spot, const Decision& decision);
   Status keep(Spot& spot);
-  // Below version 29 no item travels: this side names what it made, unless a client itemizes.
-  bool names_itself() const { return !terms_.agreed.item_flags && terms_.options.itemize == 0 && !terms_.options.far_wants_item; }
+  // Below version 29 no item travels: this side names what it made, unless a client itemizes. Where items travel, a log
+  // that does not itemize hears of it.
+  bool names_itself() const;
+  void name_itself(const Spot& spot, std::string_view between, std::string_view what = {}) const;
   // `meta`: what meta_flags() said, if what was compared may have changed since.
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {},
                 std::optional<uint32_t> meta = std::nullopt);

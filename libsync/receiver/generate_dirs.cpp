@@ -104,13 +104,12 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   if (like && !entry.is_root() && o.dry_run && o.xattrs > 0) say_unmade(spot);
   if (report_late) TRY(tell());
   if (o.dry_run) {
-    if (names_itself() && (!compared || !attributes_match(entry, spot.mode, *compared, terms_)))
-      terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
+    if (names_itself() && (!compared || !attributes_match(entry, spot.mode, *compared, terms_))) name_itself(spot, "/");
     if (!spot.here) return {};
   } else {
     std::optional<io::FileInfo> now = spot.here;
     const bool updated = apply(spot, now, !spot.here || created_before);
-    if (names_itself() && updated) terms_.reporter.info_line_if(Info::kName, 1, spot.path + "/");
+    if (updated) name_itself(spot, "/");
     // Files must be able to arrive; the mode is restored when its content is settled.
     if (!terms_.may_chown && (spot.mode & S_IRWXU) != S_IRWXU) {
       const uint32_t open_mode = (spot.mode | S_IRWXU) & 07777;

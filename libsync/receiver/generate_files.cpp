@@ -133,7 +133,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   std::optional<Placer::Partial> partial;
   if (!o.partial_dir.empty() && !destination_.missing()) {
-    if (auto place = placer_.partial_place(spot.path, false)) partial = std::move(*place);
+    if (auto place = placer_.partial_basis(spot.path)) partial = std::move(*place);
     else if (place.error().sys == EXDEV && o.module_fd >= 0 && terms_.agreed.inplace_partial)
       return fail(Fault::kProtocol, fmt::format("rsync: refusing unconfined partial basis for {}", spot.path));
     if (partial) {

@@ -46,7 +46,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
   const bool replaces = spot.here && !spot.here->is_dir();
   if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link")) return false;
   TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
-  if (names_itself() && !spot.quiet) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} => {}", spot.path, leader));
+  name_itself(spot, " => ", leader);
   return true;
 }
 

@@ -110,7 +110,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   if (!create_atomically(spot, replaces, make, "symlink")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
-  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, fmt::format("{} -> {}", spot.path, spot.entry->target()));
+  name_itself(spot, " -> ", spot.entry->target());
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   const Options& o = terms_.options;
   if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, *spot.entry);
@@ -137,7 +137,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   if (!create_atomically(spot, replaces, make, "mknod")) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
-  if (names_itself()) terms_.reporter.info_line_if(Info::kName, 1, spot.path);
+  name_itself(spot, "");
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
 }

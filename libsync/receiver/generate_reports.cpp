@@ -54,6 +54,19 @@ bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created
   return (updated & ~unsigned{kUpdatedXattrs}) != 0;
 }
 
+bool Generator::names_itself() const {
+  const Options& o = terms_.options;
+  if (terms_.agreed.item_flags) return terms_.reporter.log_names_made();
+  return o.itemize == 0 && !o.far_wants_item;
+}
+
+void Generator::name_itself(const Spot& spot, std::string_view between, std::string_view what) const {
+  if (!names_itself() || spot.quiet || !terms_.options.verbosity.shows(Info::kName, 1)) return;
+  const std::string line = fmt::format("{}{}{}", spot.path, between, what);
+  if (terms_.agreed.item_flags) terms_.reporter.log_line(line);
+  else terms_.reporter.info_line(line);
+}
+
 void Generator::say_skip(Spot& spot, const Decision& decision) {
   const std::string name = destination_.solo() ? spot.entry->path() : spot.path;
   Reporter& reporter = terms_.reporter;

@@ -18,6 +18,14 @@ Status Placer::make_partial_dir(const io::Dir& parent, const std::string& name) 
   return {};
 }
 
+// Part of a relative partial directory's path comes from the far side, which may have planted a link there: what lies
+// outside the destination is nothing to build on, and nothing to remove afterwards.
+Result<Placer::Partial> Placer::partial_basis(const std::string& path) {
+  Partial out = TRY(partial_place(path, false));
+  if (terms_.options.partial_dir[0] != '/' && !out.dir->is_within(destination_.root()->fd())) return fail(Error(EXDEV));
+  return out;
+}
+
 Result<Placer::Partial> Placer::partial_place(const std::string& path, bool make) {
   std::string setting = terms_.options.partial_dir;
   if (setting.empty()) return fail(Error(ENOENT));

@@ -203,7 +203,7 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
         if (S_ISREG(facts.mode) && facts.digest.size > 0)
           pad(digest_text(facts.digest, style.digest_kind));
         else
-          out.append(ocsync::digest_bytes(style.digest_kind) * 2, ' ');
+          pad(std::string(ocsync::digest_bytes(style.digest_kind) * 2, ' '));
         break;
       case 'f':
         pad(tidy_path(facts.full_path.empty() ? facts.name : facts.full_path));

@@ -482,6 +482,8 @@ bool Reporter::shows_unchanged() const {
   return impl_->unchanged_level > 1 || options_.verbosity.shows(Info::kName, 2);
 }
 
+bool Reporter::log_names_made() const { return impl_->has_log() && !impl_->log_format.has('i'); }
+
 bool Reporter::shows_digest() const {
   return (!options_.server && impl_->out_format.has('C')) || (impl_->logs_items() && impl_->log_format.has('C'));
 }

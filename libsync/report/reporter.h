@@ -115,6 +115,8 @@ class Reporter {
   void heap(Role role, bool for_far_half = false);
   // To the log only, if there is one.
   void log_line(std::string_view line);
+  // Does the log hear names of what a generating role makes? Only one that does not itemize.
+  bool log_names_made() const;
   // A text message that came from the far side.
   void from_far_side(const proto::TextMessage& message);
 

@@ -113,6 +113,10 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     if (options.timeout_s > 0 && agreed.version >= 31) channel.mux.post(proto::IoTimeoutMessage{options.timeout_s});
   }
 
+  ItemStyle style = reporter.style();
+  style.symlink_times = we_send ? agreed.symlink_times : agreed.item_flags;
+  style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+  reporter.set_style(style);
   say_algorithms(terms);
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
@@ -198,6 +202,7 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
   const Error error = worded(status.error(), connection.activity.bytes_in, options.sender ? "sender" : "receiver");
   if (!options.sender) ending.speak_as(connection.role);
+  if (module) ending.tell(totals, options.sender);
   const int result = ending.of(error);
   connection.farewell(error);
   return result;
