@@ -1,6 +1,7 @@
 // A blocking queue between threads, bounded or not, that can be closed.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -19,7 +20,7 @@ class Queue {
   explicit Queue(size_t capacity = 0) : capacity_(capacity) {}
 
   Status push(T item) {
-    TRY(add(std::move(item)));
+    TRY(add(std::move(item), false));
     filled_.notify_one();
     return {};
   }
@@ -27,10 +28,13 @@ class Queue {
   // Adds without waking the taker until there are more: for items that come in swarms, where a wake-up for each would
   // cost more than the work. Whoever adds so must call wake() before it waits for anything but this queue.
   Status push_quietly(T item) {
-    if (TRY(add(std::move(item))) % kSwarm == 0) filled_.notify_one();
+    if (TRY(add(std::move(item), true)) % kSwarm == 0) filled_.notify_one();
     return {};
   }
-  void wake() { filled_.notify_one(); }
+  // Costs next to nothing if the taker has it all already: it may be called before every read of a stream.
+  void wake() {
+    if (quiet_.load(std::memory_order_relaxed) && quiet_.exchange(false)) filled_.notify_one();
+  }
 
   std::optional<T> pop() {
     std::unique_lock lock(mutex_);
@@ -76,7 +80,7 @@ class Queue {
   static constexpr size_t kSwarm = 16;
 
   // How many there are then.
-  Result<size_t> add(T item) {
+  Result<size_t> add(T item, bool quietly) {
     std::unique_lock lock(mutex_);
     if (capacity_ > 0 && items_.size() >= capacity_) {
       filled_.notify_one();
@@ -84,6 +88,7 @@ class Queue {
     }
     if (closed_) return fail(Fault::kClosed, "queue is closed");
     items_.push_back(std::move(item));
+    if (quietly) quiet_.store(true, std::memory_order_relaxed);
     return items_.size();
   }
 
@@ -91,6 +96,7 @@ class Queue {
     if (items_.empty()) return std::nullopt;
     std::optional<T> item(std::move(items_.front()));
     items_.pop_front();
+    if (items_.empty()) quiet_.store(false, std::memory_order_relaxed);
     // Half of it is to be free first, so that the two sides do not take turns at every item.
     const bool freed = items_.size() == capacity_ / 2;
     lock.unlock();
@@ -103,6 +109,7 @@ class Queue {
   std::condition_variable filled_, space_;
   std::deque<T> items_;
   bool closed_ = false;
+  std::atomic<bool> quiet_{false};  // there is something that the taker may not have been woken for; set under the lock
 };
 
 }  // namespace ocsync

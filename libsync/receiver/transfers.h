@@ -22,8 +22,8 @@ class Transfers {
   virtual Status success(int32_t ndx, Entry& entry) = 0;
   // Everything asked so far is on its way. Called before the generator waits.
   virtual Status flush() = 0;
-  // Requests under way that have not been answered; only a bound on work matters.
-  virtual bool wants_pause() const { return false; }
+  // So many requests are under way that answers should be taken first; asked again after each of them.
+  virtual bool wants_pause() { return false; }
 };
 
 }  // namespace ocsync::sync

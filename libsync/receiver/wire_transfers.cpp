@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "libio/os/map_file.h"
+#include "libio/os/sys.h"
 #include "libsync/list/facts.h"
 #include "libsync/meta/book.h"
 #include "libsync/receiver/basis.h"
@@ -72,6 +73,10 @@ Status WireTransfers::request(Request request) {
   TRY(ask_for_values(*request.entry, request.item));
   if (!terms_.options.moves_content()) return {};
   return send_sums(request);
+}
+
+bool WireTransfers::wants_pause() {
+  return window_.full(pending_.count(), io::sys::clock_us());
 }
 
 Status WireTransfers::list_done() { return proto::write_done(*channel_.indexes_out, channel_.out); }

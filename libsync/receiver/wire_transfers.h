@@ -3,6 +3,7 @@
 
 #include "libproto/sums.h"
 #include "libsync/receiver/pending.h"
+#include "libsync/receiver/request_window.h"
 #include "libsync/receiver/transfers.h"
 #include "libsync/session/channel.h"
 #include "libsync/session/terms.h"
@@ -21,6 +22,7 @@ class WireTransfers final : public Transfers {
   Status deletions(const proto::DeletionCounts& counts) override;
   Status success(int32_t ndx, Entry& entry) override;
   Status flush() override { return channel_.out.flush(); }
+  bool wants_pause() override;
 
  private:
   Status ask_for_values(const Entry& entry, const proto::Item& item);
@@ -28,6 +30,7 @@ class WireTransfers final : public Transfers {
   const Terms& terms_;
   Channel& channel_;
   Pending& pending_;
+  RequestWindow window_;
   proto::BlockHasher hasher_;
 };
 

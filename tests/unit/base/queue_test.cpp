@@ -37,6 +37,24 @@ TEST_CASE("queue: closing refuses what comes, delivers what waits, then nothing"
   CHECK(queue.pop_for(1h) == std::nullopt);
 }
 
+TEST_CASE("queue: what was added quietly is announced by wake(), however often that is called") {
+  Queue<int> queue;
+  std::atomic<int> got = 0;
+  std::thread taker([&] {
+    while (const auto item = queue.pop()) got += *item;
+  });
+  for (int i = 0; i < 1000; ++i) {
+    queue.wake();  // nothing to tell
+    REQUIRE(queue.push_quietly(1).has_value());
+    if (i % 3 == 0) queue.wake();
+    queue.wake();
+    while (i % 100 == 0 && got <= i) std::this_thread::yield();
+  }
+  queue.close();
+  taker.join();
+  CHECK(got == 1000);
+}
+
 TEST_CASE("queue: closing wakes those who wait to pop") {
   Queue<int> queue;
   std::vector<std::thread> waiting;
