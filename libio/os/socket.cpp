@@ -100,6 +100,7 @@ Result<bool> connected(int fd, int timeout_s, const Stop& stop) {
 Result<Fd> try_address(const addrinfo& a, const ConnectOptions& options, const Stop& stop) {
   Fd fd = TRY(sys::make_socket(a.ai_family, a.ai_socktype, a.ai_protocol));
   if (!options.bind_address.empty()) TRY(bind_to(fd.get(), options.bind_address, a.ai_family));
+  send_at_once(fd.get());
   TRY(apply_socket_options(fd.get(), options.socket_options));
   const Status begun = sys::connect(fd.get(), a.ai_addr, a.ai_addrlen);
   if (begun) return fd;
@@ -129,6 +130,11 @@ constexpr std::array kSocketOptions = {
 };
 
 }  // namespace
+
+void send_at_once(int fd) {
+  const int one = 1;
+  (void)sys::set_option(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
 
 Result<Fd> connect_to(const std::string& host, const std::string& port, const ConnectOptions& options,
                       const Stop& stop) {
@@ -188,6 +194,7 @@ Result<std::vector<Listener>> listen_on(const std::string& address, uint16_t por
       const int fd = listener.fd.get();
       const int one = 1;
       TRY(sys::set_option(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one));
+      send_at_once(fd);  // who is accepted inherits it
       TRY(apply_socket_options(fd, socket_options));
       // Both families get a socket of their own, or the second bind would collide with the first.
       if (a->ai_family == AF_INET6) TRY(sys::set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one));

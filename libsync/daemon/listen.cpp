@@ -134,6 +134,8 @@ class Listening {
       return kExitIpc;
     }
     loop_ = std::move(*opened);
+    // Asked once for what each caller's process asks: a library of the name service that is loaded now is theirs, too.
+    (void)io::group_id("nobody");
     notify_manager("READY=1");
     loop_->run();
     for (const pid_t pid : children_) ::kill(pid, SIGTERM);
@@ -273,6 +275,7 @@ int run_daemon(const DaemonCommand& command, io::Stop& stop) {
       }
     }
     ::fcntl(0, F_SETFL, ::fcntl(0, F_GETFL) | O_NONBLOCK);
+    io::send_at_once(0);
     const auto peer = io::peer_of(0);
     return start_with({0, 0, true, peer ? peer->address : "0.0.0.0"}, command, stop);
   }

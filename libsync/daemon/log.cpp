@@ -48,9 +48,9 @@ DaemonLog& DaemonLog::operator=(DaemonLog&& other) noexcept {
 
 void DaemonLog::line(std::string_view text, bool warning) const {
   while (text.ends_with('\n')) text.remove_suffix(1);
-  const std::string shown = escape_text(text, Escape::kLogFile);
   if (fd_.valid()) {
-    const std::string whole = fmt::format("{} [{}] {}\n", time_text(::time(nullptr)), ::getpid(), shown);
+    const std::string whole =
+        fmt::format("{} [{}] {}\n", time_text(::time(nullptr)), ::getpid(), escape_text(text, Escape::kLogFile));
     for (size_t done = 0; done < whole.size();) {
       const ssize_t n = ::write(fd_.get(), whole.data() + done, whole.size() - done);
       if (n < 0 && errno == EINTR) continue;
@@ -58,7 +58,8 @@ void DaemonLog::line(std::string_view text, bool warning) const {
       done += static_cast<size_t>(n);
     }
   } else if (facility_ >= 0) {
-    ::syslog(warning ? LOG_WARNING : LOG_INFO, "%s", shown.c_str());
+    // As it is: what keeps the system's log shows odd characters in its own way.
+    ::syslog(warning ? LOG_WARNING : LOG_INFO, "%.*s", static_cast<int>(text.size()), text.data());
   }
 }
 

@@ -43,6 +43,7 @@ std::vector<io::Listener> passed_sockets() {
     if (!io::is_socket(fd)) continue;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+    io::send_at_once(fd);
     listeners.push_back(io::Listener{io::Fd(fd), 0});
   }
   ::unsetenv("LISTEN_PID");

@@ -174,7 +174,8 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
     if (!made && made.error().sys == ELOOP)
       return fail(Fault::kSelect, fmt::format("change_dir#2 {} failed", named(path)), made.error().sys);
     if (!made) return fail(Fault::kFileIo, fmt::format("mkdir {} failed", named(path)), made.error().sys);
-    if (announces) terms.reporter.info_line(fmt::format("created directory {}", path));
+    // In a chroot a client's paths begin at its root.
+    if (announces) terms.reporter.info_line(fmt::format("created directory {}{}", options.module_root == "/" && path[0] != '/' ? "/" : "", path));
     out.created_ = true;
     if (options.dry_run) {
       out.missing_ = true;

@@ -42,7 +42,7 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
 // everything, and to formats that show them.
 std::optional<io::FileInfo> Remover::look_at(const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
   const Options& o = terms_.options;
-  const bool shown_as_type = o.log_file.empty() && !terms_.module_filters && o.out_format.find("B") == std::string::npos;
+  const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos;
   if (terms_.our_uid == 0 && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
     return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
   const auto info = dir.info(leaf);

@@ -205,9 +205,11 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
         else
           pad(std::string(ocsync::digest_bytes(style.digest_kind) * 2, ' '));
         break;
-      case 'f':
-        pad(tidy_path(facts.full_path.empty() ? facts.name : facts.full_path));
+      case 'f': {
+        const std::string_view full = facts.full_path.empty() ? facts.name : facts.full_path;
+        pad(style.inside.empty() || full.starts_with('/') ? tidy_path(full) : tidy_path(fmt::format("{}/{}", style.inside, full)));
         break;
+      }
       case 'G':
         if (style.group && facts.gid_known)
           pad(fmt::format_int(facts.gid).str(), true);

@@ -30,6 +30,7 @@ struct ItemStyle {
   // Known in a daemon only; elsewhere their escapes stay as they are typed (%m is empty).
   bool daemon = false;
   std::string client_host, client_address, module, module_path, user;  // %h %a %m %P %u
+  std::string inside;  // the destination's place below the module: %f begins with it
 };
 
 // The 11 characters of %i.

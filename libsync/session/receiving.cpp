@@ -52,6 +52,11 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
   if (!destination || o.list_only) wanted.path.assign(1, '.'), wanted.entries = 2;
   Destination dest = TRY(Destination::open(wanted, terms));
+  if (!o.module_name.empty() && dest.absolute().starts_with(o.module_root)) {
+    ItemStyle style = terms.reporter.style();
+    style.inside = dest.absolute().substr(o.module_root.size());
+    terms.reporter.set_style(style);
+  }
   TRY(check_receiving_dirs(terms, dest));
 
   Events events;

@@ -1,5 +1,6 @@
 """Every parameter of rsyncd.conf: a transfer with rsync's client and one with ours, through our daemon and through rsync's,
-which must end alike. COVERED must name each parameter of libsync/daemon/config.cpp, or the first test fails.
+which must end alike. COVERED must name each parameter of libsync/daemon/config.cpp, or the first test fails; and each must
+make a difference: with rsync's daemon, the same visit ends otherwise without it (but for the few in UNSEEN).
 """
 import os
 import re
@@ -18,11 +19,16 @@ PULL, PUSH, LIST = ["-a", "URL/m/", "BACK/"], ["-a", "SRC/", "URL/m/"], ["URL/"]
 
 
 class Case:
-    """Lines of the global part and of module [m]; what the client says; and what is looked at besides code and trees."""
+    """Lines of the global part and of module [m]; what the client says; and what is looked at besides code and trees (`told`:
+    what is made of the client's output)."""
 
-    def __init__(self, words, module="", glob="", look=None, root=False, env=None, password=None, output=False, before=None):
+    def __init__(self, words, module="", glob="", look=None, root=False, env=None, password=None, told=None, before=None):
         self.words, self.module, self.glob, self.look, self.root = words, module, glob, look, root
-        self.env, self.password, self.output, self.before = env or {}, password, output, before
+        self.env, self.password, self.told, self.before = env or {}, password, told, before
+
+    def without(self, name):
+        strip = lambda text: re.sub(rf"(?m)^{re.escape(name)} = .*\n?", "", text)
+        return Case(self.words, strip(self.module), strip(self.glob), self.look, self.root, self.env, self.password, self.told, self.before)
 
 
 def file_of(name):
@@ -41,10 +47,24 @@ def file_of(name):
     return look
 
 
-def log_of(lab):
-    text = file_of("log")(lab)
-    kept = [re.sub(r"^\S+ \S+ \[\d+\] ", "", line) for line in text.splitlines()]
-    return sorted(line for line in kept if line.startswith("L:"))
+def lines_of_log(name):
+    def look(lab):
+        kept = [re.sub(r"^\S+ \S+ \[\d+\] ", "", line) for line in file_of(name)(lab).splitlines()]
+        return sorted(line for line in kept if line.startswith("L:"))
+    return look
+
+
+log_of = lines_of_log("log")
+
+
+def everything(out):
+    return out
+
+
+def many_bytes(out):
+    """Whether about 50 kB came, not what they compress to."""
+    found = re.search(rb"Total bytes received: ([\d,]+)", out)
+    return found and int(found.group(1).replace(b",", b"")) > 40000
 
 
 def write(name, text, mode=0o644):
@@ -64,65 +84,76 @@ LOGIN = "auth users = joe\nsecrets file = LAB/secrets"
 
 COVERED = {
     "address": Case(PULL, glob="address = 127.0.0.1"),
-    "auth digest": Case(["-a", "JOE/m/", "BACK/"], f"{LOGIN}\nauth digest = sha256", password="word", before=SECRETS),
+    "auth digest": Case(["-a", "JOE/m/", "BACK/"], f"{LOGIN}\nauth digest = none-such", password="word", before=SECRETS),
     "auth users": Case(["-a", "JOE/m/", "BACK/"], f"{LOGIN}\nauth users = joe:deny, *", password="word", before=SECRETS),
     "charset": Case(["-a", "--iconv=UTF-8", "URL/m/", "BACK/"], "charset = ISO-8859-1", before=lambda lab: open(os.fsencode(lab) + b"/mod/gr\xfcn", "w").close()),
-    "comment": Case(LIST, "comment = a word about it", output=True),
+    "comment": Case(LIST, "comment = a word about it", told=everything),
     "daemon chroot": Case(PULL, "path = /mod", "daemon chroot = LAB", root=True),
-    "daemon gid": Case(PULL, glob="daemon gid = nogroup\ndaemon uid = nobody\nuse chroot = no", root=True),
+    "daemon gid": Case(PULL, glob="daemon gid = nogroup\ndaemon uid = nobody\nuse chroot = no", root=True, before=lambda lab: (os.chown(f"{lab}/mod/f1", 0, 65534), os.chmod(f"{lab}/mod/f1", 0o040))),
     "daemon uid": Case(PUSH, "read only = no", "daemon uid = nobody\nuse chroot = no", root=True),
-    "dont compress": Case(["-az", "URL/m/", "BACK/"], "dont compress = *"),
+    "dont compress": Case(["-az", "--zc=zlib", "--stats", "URL/m/", "BACK/"], "dont compress = *", told=many_bytes, before=write("mod/long", "a" * 50000)),
     "early exec": Case(PULL, "early exec = echo \"$RSYNC_MODULE_NAME $RSYNC_USER_NAME\" > LAB/early", look=file_of("early")),
     "exclude": Case(PULL, "exclude = /sub *.x"),
     "exclude from": Case(PULL, "exclude from = LAB/rules", before=write("rules", "sub/\n")),
     "fake super": Case(["-a", "--chown=12:13", "SRC/", "URL/m/"], "read only = no\nfake super = yes"),
     "filter": Case(PULL, "filter = - /sub/f2 + *"),
-    "forward lookup": Case(PULL, "hosts allow = localhost\nforward lookup = yes\nreverse lookup = no"),
-    "gid": Case(PUSH, "read only = no\nuid = 0\ngid = 13", root=True),
+    "forward lookup": Case(PULL, "hosts allow = localhost\nforward lookup = no", "reverse lookup = no"),
+    "gid": Case(["-r", "SRC/", "URL/m/"], "read only = no\ngid = 13", root=True, before=lambda lab: os.chmod(f"{lab}/mod", 0o777)),
     "hosts allow": Case(PULL, "hosts allow = 10.0.0.0/8"),
     "hosts deny": Case(PULL, "hosts deny = 127.0.0.0/255.0.0.0"),
-    "ignore errors": Case(["-a", "--delete", "SRC/", "URL/m/"], "read only = no\nignore errors = yes"),
+    "ignore errors": Case(["-aL", "--delete", "SRC/", "URL/m/"], "read only = no\nignore errors = yes", before=lambda lab: os.symlink("nowhere", f"{lab}/src/broken")),
     "ignore nonreadable": Case(PULL, "uid = nobody\nignore nonreadable = yes", root=True, before=lambda lab: os.chmod(f"{lab}/mod/f1", 0)),
     "include": Case(PULL, "include = /sub /sub/f2\nexclude = /sub/* f1"),
     "include from": Case(PULL, "include from = LAB/rules\nexclude = *", before=write("rules", "f1\n")),
     "incoming chmod": Case(PUSH, "read only = no\nincoming chmod = Dg-w,Fo-r,F700"),
-    "insecure links": Case(PULL, "insecure links = yes\nuse chroot = no"),
-    "list": Case(LIST, "list = no", output=True),
+    "insecure links": Case(["-a", "URL/m/out/", "BACK/"], "insecure links = yes\nuse chroot = no", before=lambda lab: os.symlink("../src", f"{lab}/mod/out")),
+    "list": Case(LIST, "list = no", told=everything),
     "listen backlog": Case(PULL, glob="listen backlog = 3"),
     "lock file": Case(PULL, "max connections = 1\nlock file = LAB/lock", look=lambda lab: os.path.exists(f"{lab}/lock")),
-    "log file": Case(PULL, "log file = LAB/log\ntransfer logging = yes\nlog format = L:%f", look=log_of),
+    "log file": Case(PULL, "log file = LAB/own.log\ntransfer logging = yes\nlog format = L:%f", look=lines_of_log("own.log")),
     "log format": Case(PUSH, "read only = no\ntransfer logging = yes\nlog format = L:%o:%m:%u:%f:%l:%a:%i", look=log_of),
     "max connections": Case(PULL, "max connections = -1\nlock file = LAB/lock"),
-    "max verbosity": Case(["-avv", "--delete", "SRC/", "URL/m/"], "read only = no\nmax verbosity = 2"),
-    "motd file": Case(LIST, glob="motd file = LAB/motd", output=True, before=write("motd", "good day\n")),
-    "munge symlinks": Case(PUSH, "read only = no\nmunge symlinks = yes"),
-    "name": Case(PULL, "name = other"),
-    "name converter": Case(["-a", "--usermap=name12:name14", "SRC/", "URL/m/"], "read only = no\nuid = 0\ngid = 0\nnumeric ids = no\nname converter = LAB/converter", root=True,
-                           before=lambda lab: (converter(lab), os.chown(f"{lab}/src/new", 12, 13))),
-    "numeric ids": Case(["-a", "--usermap=*:14", "SRC/", "URL/m/"], "read only = no\nuid = 0\ngid = 0\nnumeric ids = yes", root=True),
-    "open noatime": Case(PULL, "open noatime = yes"),
+    "max verbosity": Case(["-avv", "SRC/", "URL/m/"], "read only = no\nmax verbosity = 2", told=lambda out: b"delta-transmission" in out),
+    "motd file": Case(LIST, glob="motd file = LAB/motd", told=everything, before=write("motd", "good day\n")),
+    "munge symlinks": Case(PUSH, "read only = no\nmunge symlinks = no"),
+    "name": Case(PULL, "name = other\ntransfer logging = yes\nlog format = L:%m", look=log_of),
+    "name converter": Case(["-a", "--usermap=name12:14", "URL/m/", "BACK/"], "uid = 0\ngid = 0\nnumeric ids = no\nname converter = LAB/converter", root=True,
+                           before=lambda lab: (converter(lab), os.chown(f"{lab}/mod/f1", 12, 13))),
+    "numeric ids": Case(["-a", "--usermap=daemon:14", "URL/m/", "BACK/"], "numeric ids = yes", root=True, before=lambda lab: os.chown(f"{lab}/mod/f1", 1, 1)),
+    "open noatime": Case(PULL, "open noatime = yes", look=lambda lab: int(os.stat(f"{lab}/mod/f1").st_atime) == 5, before=lambda lab: os.utime(f"{lab}/mod/f1", (5, 1000000000))),
     "outgoing chmod": Case(PULL, "outgoing chmod = F400,Du+rwx"),
     "path": Case(PULL, "path = LAB/mod/sub/"),
     "pid file": Case(PULL, glob="pid file = LAB/pid", look=lambda lab: file_of("pid")(lab).strip().isdigit()),
     "port": Case(PULL, glob="port = PORT"),
     "post-xfer exec": Case(PULL, "post-xfer exec = echo \"$RSYNC_MODULE_NAME $RSYNC_EXIT_STATUS $RSYNC_RAW_STATUS $RSYNC_MODULE_PATH\" > LAB/post", look=file_of("post")),
     "pre-xfer exec": Case(PULL, "pre-xfer exec = echo \"$RSYNC_MODULE_NAME $RSYNC_REQUEST $RSYNC_ARG0\" > LAB/pre", look=file_of("pre")),
-    "proxy protocol": Case(PULL, "hosts allow = 10.9.8.7", "proxy protocol = yes", env={"RSYNC_CONNECT_PROG": "PROXY"}),
+    "proxy protocol": Case(PULL, "hosts allow = 10.9.8.7", "proxy protocol = yes\nproxy protocol hosts = 127.0.0.1", env={"RSYNC_CONNECT_PROG": "PROXY"}),
     "proxy protocol hosts": Case(PULL, "hosts allow = 10.9.8.7", "proxy protocol = yes\nproxy protocol hosts = 127.0.0.1", env={"RSYNC_CONNECT_PROG": "PROXY"}),
     "read only": Case(PUSH, "read only = no"),
     "refuse options": Case(["-a", "--delete", "SRC/", "URL/m/"], "read only = no\nrefuse options = delete"),
-    "reverse lookup": Case(PULL, "hosts allow = localhost\nreverse lookup = no\nforward lookup = no"),
-    "secrets file": Case(["-a", "JOE/m/", "BACK/"], LOGIN, password="wrong", before=SECRETS),
+    "reverse lookup": Case(PULL, "hosts allow = localhost\nforward lookup = no", "reverse lookup = no"),
+    "secrets file": Case(["-a", "JOE/m/", "BACK/"], LOGIN, password="word", before=SECRETS),
     "socket options": Case(PULL, glob="socket options = TCP_NODELAY,SO_KEEPALIVE"),
     "strict modes": Case(["-a", "JOE/m/", "BACK/"], f"{LOGIN}\nstrict modes = no", password="word", before=write("secrets", "joe:word\n", 0o644)),
     "syslog facility": Case(PULL, "syslog facility = local5"),
     "syslog tag": Case(PULL, "syslog tag = tag-%RSYNC_MODULE_NAME%"),
-    "temp dir": Case(PUSH, "read only = no\ntemp dir = sub"),
+    "temp dir": Case(PUSH, "read only = no\ntemp dir = nowhere"),
     "timeout": Case(PULL, "timeout = 20"),
-    "transfer logging": Case(PULL, "transfer logging = no\nlog format = L:%f", look=log_of),
-    "uid": Case(PUSH, "read only = no\nuid = 12", root=True, before=lambda lab: os.chmod(f"{lab}/mod", 0o777)),
-    "use chroot": Case(PULL, "use chroot = yes", root=True),
+    "transfer logging": Case(PULL, "transfer logging = yes\nlog format = L:%f", look=log_of),
+    "uid": Case(["-r", "SRC/", "URL/m/"], "read only = no\nuid = 12", root=True, before=lambda lab: os.chmod(f"{lab}/mod", 0o777)),
+    "use chroot": Case(["-rL", "URL/m/", "BACK/"], "use chroot = yes", root=True, before=lambda lab: os.symlink("/sub", f"{lab}/mod/absolute")),
     "write only": Case(PULL, "write only = yes"),
+}
+
+# What a single transfer cannot show, and why.
+UNSEEN = {
+    "address": "without it the daemon listens there, too",
+    "listen backlog": "it takes a crowd (daemon_crowd)",
+    "port": "without it nobody would find the daemon",
+    "socket options": "they are the kernel's affair",
+    "syslog facility": "there is a log file here (daemon_logs)",
+    "syslog tag": "there is a log file here (daemon_logs)",
+    "timeout": "it takes a client that says nothing (upstream's daemon-handshake-timeout)",
 }
 
 # Values for a file in which everything is set at once.
@@ -174,7 +205,7 @@ def one_run(lab, case, name, server, client):
     conf = f"{folder}/conf"
     with open(conf, "w", encoding="ascii") as f:
         f.write(plain + ids + fill(case.glob) + f"\n[m]\npath = {folder}/mod\n" + ("" if "chroot" in case.module + case.glob else "use chroot = no\n")
-                + ("" if "munge" in case.module else "munge symlinks = no\n") + fill(case.module) + "\n")
+                + ("" if name == "munge symlinks" else "munge symlinks = no\n") + fill(case.module) + "\n")
     if name == "daemon chroot":
         os.makedirs(folder + folder, exist_ok=True)
         shutil.copy(conf, folder + conf)
@@ -200,8 +231,8 @@ def one_run(lab, case, name, server, client):
         answer = {"code": got.code}
         if got.hung:
             raise Wrong(f"{client} with {server}'s daemon: HUNG")
-        if case.output:
-            answer["output"] = got.out
+        if case.told:
+            answer["told"] = case.told(got.out)
         if case.look:
             answer["looked"] = case.look(folder)
         for place in ("mod", "back"):
@@ -264,6 +295,15 @@ def every_parameter(lab):
         if different:
             raise Wrong("; ".join(f"{key}: {ours.get(key)!r}, with rsync's daemon {theirs[key]!r}" for key in different)[:1200])
 
+    def makes_a_difference(name):
+        case = COVERED[name]
+        if case.root and not running.is_root():
+            raise Skip("needs root")
+        if one_run(lab, case, name, NEW, NEW) == one_run(lab, case.without(name), name, NEW, NEW):
+            raise Wrong("without it the visit ends alike: its journey shows nothing")
+
     for name in sorted(COVERED):
+        if name not in UNSEEN:
+            yield f"parameter: {name} makes a difference", lambda n=name: makes_a_difference(n)
         for client in (NEW, OURS):
             yield f"parameter: {name}, {client}'s client", lambda n=name, c=client: alike(n, c)

@@ -74,6 +74,24 @@ TEST_CASE("socket: time-out and stop end the wait for a connection") {
   CHECK(stopped.error().fault == Fault::kInterrupted);
 }
 
+TEST_CASE("socket: short writes do not wait for each other's acknowledgement, unless options say so") {
+  const Stop stop;
+  for (const int wanted : {1, 0}) {
+    const std::string said = wanted == 1 ? "" : "TCP_NODELAY=0";
+    const auto listeners = need(listen_on("127.0.0.1", 0, IpFamily::kAny, 5, said));
+    ConnectOptions options;
+    options.socket_options = said;
+    const Fd caller = need(connect_to("127.0.0.1", std::to_string(listeners[0].port), options, stop));
+    CHECK(need(sys::get_option(caller.get(), IPPROTO_TCP, TCP_NODELAY)) == wanted);
+    for (;;) {
+      const auto accepted = accept_from(listeners[0].fd.get());
+      if (!accepted && accepted.error().sys == EAGAIN) continue;
+      CHECK(need(sys::get_option(need(accepted).fd.get(), IPPROTO_TCP, TCP_NODELAY)) == wanted);
+      break;
+    }
+  }
+}
+
 TEST_CASE("socket: options by name") {
   const Fd fd = need(sys::make_socket(AF_INET, SOCK_STREAM, 0));
   need(apply_socket_options(fd.get(), ""));
