@@ -60,6 +60,26 @@ def after_login(liar):
     yield "a remainder that is longer than a block", "Invalid remainder length", lambda: asks(int32(1) + int32(700) + int32(2) + int32(701))
     yield "an index behind every list", "File-list index", lambda: (pulls(liar), liar.say(int32(0) + b"\xfe\x7f\xff" + struct.pack("<H", TRANSFER) + bytes(16)))
     yield "a negative index of no meaning", "Invalid file index", lambda: (pulls(liar), liar.say(int32(0) + b"\xff\x70" + struct.pack("<H", 0)))
+    yield "attributes by the billion", "xattr count out of range", lambda: push_list(entry(b"f") + varint(0) + varint(HUGE), "-X")
+    yield "an attribute's name of 2 GiB", "xattr name_len out of range", lambda: push_list(entry(b"f") + varint(0) + varint(1) + varint(HUGE) + varint(5), "-X")
+    yield "an attribute of 2 GiB", "xattr datum_len exceeds per-value limit", lambda: push_list(entry(b"f") + varint(0) + varint(1) + varint(9) + varint(HUGE), "-X")
+    yield "an access list of two billion users", "ACL count out of range", lambda: push_list(entry(b"f") + varint(0) + bytes([1 << 4]) + varint(HUGE), "-A")
+
+    def answers(content):
+        pushes(liar)
+        liar.say(entry(b"f", size=700) + b"\0")
+        request = liar.hear(3)
+        liar.say(request + liar.hear(16) + content)
+    # Content is written as it comes, whatever is announced.
+    yield "a piece of content of 2 GiB that does not come", "connection unexpectedly closed", lambda: (answers(int32(HUGE)), liar.socket.shutdown(socket.SHUT_WR))
+    yield "a block that nobody has", "Invalid block index", lambda: answers(int32(-HUGE))
+
+    def negotiates(raw):
+        liar.greet()
+        liar.module("push")
+        liar.arguments("--server", "-le.Lfxv", ".", "push/")
+        liar.send(raw)
+    yield "names of digests without end", "over-long vstring received (32767 > 255)", lambda: negotiates(b"\xff\xff" + b"x" * 32767)
     yield "noise instead of frames", "unexpected tag", lambda: (pushes(liar), liar.send(os.urandom(60000)))
 
 

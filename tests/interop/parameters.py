@@ -145,6 +145,31 @@ COVERED = {
     "write only": Case(PULL, "write only = yes"),
 }
 
+# The same parameters seen otherwise: names that travel the other way, and the module in a chroot, where no table of
+# characters and no program is within reach any more.
+def latin(lab):
+    open(os.fsencode(lab) + b"/mod/gr\xfcn", "w").close()
+    os.symlink(b"gr\xfcn", os.fsencode(lab) + b"/mod/link")
+    open(f"{lab}/src/gr\u00fcn", "w").close()
+    os.symlink("gr\u00fcn", f"{lab}/src/odd-link")
+
+
+def closed(lab):
+    os.chmod(f"{lab}/mod/f1", 0)
+    os.chmod(f"{lab}/mod/sub", 0)
+
+
+MORE = {
+    "charset, pull": Case(["-rl", "--iconv=UTF-8", "URL/m/", "BACK/"], "charset = ISO-8859-1", before=latin),
+    "charset, push": Case(["-rl", "--iconv=UTF-8", "SRC/", "URL/m/"], "charset = ISO-8859-1\nread only = no", before=latin),
+    "charset, not asked for": Case(["-rl", "URL/m/", "BACK/"], "charset = ISO-8859-1", before=latin),
+    "ignore nonreadable, a directory": Case(["-r", "URL/m/", "BACK/"], "uid = nobody\ngid = nogroup\nignore nonreadable = yes", root=True, before=closed),
+    "name converter, push": Case(["-a", "--usermap=0:name14", "--groupmap=0:name15", "SRC/", "URL/m/"], "uid = 0\ngid = 0\nread only = no\nnumeric ids = no\nname converter = LAB/converter",
+                                 root=True, before=converter),
+}
+for name, case in [*MORE.items(), ("name converter", COVERED["name converter"])]:
+    MORE[f"{name}, in a chroot"] = Case(case.words, case.module + "\nuse chroot = yes", case.glob, root=True, before=case.before)
+
 # What a single transfer cannot show, and why.
 UNSEEN = {
     "address": "without it the daemon listens there, too",
@@ -200,7 +225,7 @@ def one_run(lab, case, name, server, client):
         f.write(CONNECT)
     fill = lambda text: text.replace("LAB", folder).replace("PORT", str(port)).replace("PROXY", f"{sys.executable} {folder}/connect.py {port}").replace(
         "URL", f"rsync://127.0.0.1:{port}").replace("JOE", f"rsync://joe@127.0.0.1:{port}").replace("SRC", f"{folder}/src").replace("BACK", f"{folder}/back")
-    plain = f"log file = {folder}/log\n" if "chroot" not in name or name == "use chroot" else ""
+    plain = f"log file = {folder}/log\n" if name != "daemon chroot" else ""
     ids = "uid = 0\ngid = 0\n" if running.is_root() and "daemon uid" not in case.glob else ""
     conf = f"{folder}/conf"
     with open(conf, "w", encoding="ascii") as f:
@@ -287,7 +312,7 @@ def every_parameter(lab):
     yield "parameter: the sample configuration", sample
 
     def alike(name, client):
-        case = COVERED[name]
+        case = (COVERED | MORE)[name]
         if case.root and not running.is_root():
             raise Skip("needs root")
         ours, theirs = (one_run(lab, case, name, server, client) for server in (OURS, NEW))
@@ -305,5 +330,6 @@ def every_parameter(lab):
     for name in sorted(COVERED):
         if name not in UNSEEN:
             yield f"parameter: {name} makes a difference", lambda n=name: makes_a_difference(n)
+    for name in sorted(COVERED | MORE):
         for client in (NEW, OURS):
             yield f"parameter: {name}, {client}'s client", lambda n=name, c=client: alike(n, c)
