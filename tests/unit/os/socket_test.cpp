@@ -84,9 +84,10 @@ TEST_CASE("socket: short writes do not wait for each other's acknowledgement, un
     const Fd caller = need(connect_to("127.0.0.1", std::to_string(listeners[0].port), options, stop));
     CHECK(need(sys::get_option(caller.get(), IPPROTO_TCP, TCP_NODELAY)) == wanted);
     for (;;) {
-      const auto accepted = accept_from(listeners[0].fd.get());
+      auto accepted = accept_from(listeners[0].fd.get());
       if (!accepted && accepted.error().sys == EAGAIN) continue;
-      CHECK(need(sys::get_option(need(accepted).fd.get(), IPPROTO_TCP, TCP_NODELAY)) == wanted);
+      const Accepted one = need(std::move(accepted));
+      CHECK(need(sys::get_option(one.fd.get(), IPPROTO_TCP, TCP_NODELAY)) == wanted);
       break;
     }
   }
