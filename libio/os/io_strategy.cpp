@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -119,17 +120,24 @@ void IoStrategy::expect(const File& file, uint64_t bytes) {
   sys::advise(file.fd(), 0, std::min(bytes, strategy::kExpectAtMost), POSIX_FADV_WILLNEED);
 }
 
-std::unique_ptr<Ring> IoStrategy::make_ring() {
-  if (!uses(IoPart::kRing)) return nullptr;
+void IoStrategy::say_once(std::string_view line) {
+  if (say_ && !said_.exchange(true)) say_(line);
+}
+
+std::unique_ptr<Ring> IoStrategy::make_ring(IoPart purpose) {
+  if (!uses(purpose)) return nullptr;
+  if (const char* preloaded = std::getenv("LD_PRELOAD");
+      purpose == IoPart::kNames && !uses(IoPart::kRing) && preloaded != nullptr && *preloaded != '\0') {
+    say_once("a library is preloaded; names are looked at by plain calls");
+    return nullptr;
+  }
   auto ring = Ring::create(
       {.entries = wishes_.depth, .poll_us = wishes_.poll_us, .sqpoll = uses(IoPart::kSqpoll), .metrics = &metrics_});
   if (ring) return std::make_unique<Ring>(*std::move(ring));
   IoMetrics::add(metrics_.ring_refusals);
-  if (say_ && !said_.exchange(true)) {
-    const Error& error = ring.error();
-    say_(error.sys == 0 ? error.text + "; plain calls are used"
-                        : fmt::format("{} ({}); plain calls are used", error.text, std::strerror(error.sys)));
-  }
+  const Error& error = ring.error();
+  say_once(error.sys == 0 ? error.text + "; plain calls are used"
+                          : fmt::format("{} ({}); plain calls are used", error.text, std::strerror(error.sys)));
   return nullptr;
 }
 

@@ -17,7 +17,8 @@ struct PartWord {
 constexpr PartWord kParts[] = {
     {"map", "map large files that are read once, where mapping pays"},
     {"map-always", "map them whatever the rules say"},
-    {"ring", "local copies read small files, and scans look at names, in batches through io_uring"},
+    {"ring", "local copies read small files in batches through io_uring"},
+    {"names", "scans look at the names of a directory in batches through io_uring"},
     {"gather", "send frames and payloads in one call without copying them together"},
     {"adaptive", "choose buffers by the size of the file"},
     {"pool", "use buffers again"},
@@ -36,7 +37,7 @@ constexpr uint32_t bit(IoPart part) { return uint32_t{1} << static_cast<unsigned
 
 // What the bench page says is worth something (tests/bench/README.md); the rest is there for who wants it.
 constexpr uint32_t kAuto = bit(IoPart::kGather) | bit(IoPart::kAdaptive) | bit(IoPart::kPool) | bit(IoPart::kAhead) |
-                           bit(IoPart::kClone) | bit(IoPart::kKernelCopy);
+                           bit(IoPart::kNames) | bit(IoPart::kClone) | bit(IoPart::kKernelCopy);
 
 constexpr unsigned kMostCpus = 1024;
 

@@ -15,6 +15,7 @@ enum class IoPart : uint8_t {
   kMap,          // map: large files that are read once, where the rules say that mapping pays
   kMapAlways,    // map-always: ... whatever the rules say
   kRing,         // ring: batches of small files through io_uring
+  kNames,        // names: the names of a directory are looked at in batches through io_uring
   kGather,       // gather: frames and payloads leave in one writev() without being copied together
   kAdaptive,     // adaptive: buffers follow the size of the file
   kPool,         // pool: buffers are used again

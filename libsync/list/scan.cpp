@@ -295,19 +295,24 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
   return add_entry(segment, root, dir, leaf, path, *info, marks, target);
 }
 
-// With a ring: what all names of a directory are, asked for together, in the order of the listing. Nothing without one.
-std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, const io::DirListing& listing) {
+// With a ring: what the names from `first` on are, asked for together, in the order of the listing; how many, the ring
+// decides. Nothing without one. Not where rules may hide names: what they exclude is not to be touched.
+std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, const io::DirListing& listing, size_t first) {
   constexpr size_t kWorthIt = 4;
-  if (!terms_.io->uses(io::IoPart::kRing) || terms_.options.copy_links || terms_.options.crtimes || listing.entries.size() < kWorthIt) return {};
+  const size_t count = std::min(io::strategy::kNamesAtOnce, listing.entries.size() - first);
+  if (!terms_.io->uses(io::IoPart::kNames) || terms_.options.copy_links || terms_.options.crtimes || count < kWorthIt) return {};
+  if (!filters_.empty() || filters_.has_per_directory()) return {};
+  names_seen_ += count;
+  if (names_seen_ < io::strategy::kNamesBeforeRing && !terms_.io->uses(io::IoPart::kRing)) return {};
   if (ring_thread_ != std::this_thread::get_id()) {
     ring_thread_ = std::this_thread::get_id();
-    ring_ = terms_.io->make_ring();
+    ring_ = terms_.io->make_ring(io::IoPart::kNames);
   }
   if (!ring_ || !ring_->works()) return {};
   std::vector<io::Leaf> leaves;
-  leaves.reserve(listing.entries.size());
-  for (const io::DirEntry& item : listing.entries) {
-    const auto leaf = io::Leaf::check(listing.name(item));
+  leaves.reserve(count);
+  for (size_t i = first; i < first + count; ++i) {
+    const auto leaf = io::Leaf::check(listing.name(listing.entries[i]));
     if (!leaf) return {};
     leaves.push_back(*leaf);
   }
@@ -334,8 +339,13 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   const int32_t start = segment.count();
   std::string child;
   lists_dot_ = path == ".";
-  const std::vector<Result<io::FileInfo>> looked = look_together(**dir, *listing);
+  std::vector<Result<io::FileInfo>> looked;
+  size_t looked_from = 0;
   for (size_t i = 0; i < listing->entries.size(); ++i) {
+    if (i == looked_from + looked.size() && (i == 0 || !looked.empty())) {
+      looked = look_together(**dir, *listing, i);
+      looked_from = i;
+    }
     const io::DirEntry& item = listing->entries[i];
     const char* name = listing->name(item);
     child.assign(prefix);
@@ -349,7 +359,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     }
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type, looked.empty() ? nullptr : &looked[i]);
+    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type, looked.empty() ? nullptr : &looked[i - looked_from]);
   }
   lists_dot_ = false;
   const int32_t end = segment.count();

@@ -91,7 +91,7 @@ class Scanner {
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
                    const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked = nullptr);
-  std::vector<Result<io::FileInfo>> look_together(const io::Dir& dir, const io::DirListing& listing);
+  std::vector<Result<io::FileInfo>> look_together(const io::Dir& dir, const io::DirListing& listing, size_t first);
   int32_t add_implied(Segment& segment, uint32_t root, const std::string& path);
   void list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse);
   Status finish(Segment& segment);
@@ -111,6 +111,7 @@ class Scanner {
   const FilterRules& filters_;
   std::unique_ptr<io::Ring> ring_;  // of the thread that lists
   std::thread::id ring_thread_;
+  size_t names_seen_ = 0;
   std::string base_;
   std::vector<std::unique_ptr<SourceRoot>> roots_;
   std::optional<ModeChanges> chmod_;

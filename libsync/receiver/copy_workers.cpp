@@ -143,7 +143,7 @@ void CopyWorkers::work() {
   Destination destination = destination_.clone();
   Backups backups(terms_, destination);
   Placer placer(terms_, destination, backups, Role::kReceiver);
-  const std::unique_ptr<io::Ring> ring = terms_.io->make_ring();
+  const std::unique_ptr<io::Ring> ring = terms_.io->make_ring(io::IoPart::kRing);
   std::unique_lock lock(mutex_);
   for (;;) {
     if ((waiting_.empty() || failed_) && !ending_) {

@@ -81,8 +81,8 @@ TEST_CASE("io strategy: a ring that the kernel refuses is told once and is no fa
   std::vector<std::string> lines;
   io.say([&](std::string_view line) { lines.emplace_back(line); });
   const sys::FaultPlan plan(sys::Call::kRing, 1, EPERM, 2);
-  CHECK(io.make_ring() == nullptr);
-  CHECK(io.make_ring() == nullptr);
+  CHECK(io.make_ring(IoPart::kRing) == nullptr);
+  CHECK(io.make_ring(IoPart::kNames) == nullptr);
   CHECK(metrics.ring_refusals == 2);
   REQUIRE(lines.size() == 1);
   CHECK(lines[0] == "io_uring is not to be had (Operation not permitted); plain calls are used");
@@ -92,8 +92,29 @@ TEST_CASE("io strategy: nobody makes a ring who was not asked to") {
   IoMetrics metrics;
   IoStrategy io(wishes("auto"), metrics);
   const sys::FaultPlan plan(sys::Call::kRing, 1, EPERM, 1);
-  CHECK(io.make_ring() == nullptr);
+  CHECK(io.make_ring(IoPart::kRing) == nullptr);
   CHECK(plan.fired() == 0);
+}
+
+TEST_CASE("io strategy: names are looked at by plain calls where a library is preloaded, unless a ring was asked for") {
+  const char* before = std::getenv("LD_PRELOAD");
+  const std::string kept = before != nullptr ? before : "";
+  ::setenv("LD_PRELOAD", "libsomething.so", 1);
+  IoMetrics metrics;
+  IoStrategy io(wishes("auto"), metrics);
+  std::vector<std::string> lines;
+  io.say([&](std::string_view line) { lines.emplace_back(line); });
+  const sys::FaultPlan plan(sys::Call::kRing, 1, EPERM, 2);
+  CHECK(io.make_ring(IoPart::kNames) == nullptr);
+  CHECK(plan.fired() == 0);
+  CHECK(lines == std::vector<std::string>{"a library is preloaded; names are looked at by plain calls"});
+  IoStrategy asked(wishes("ring"), metrics);
+  CHECK(asked.make_ring(IoPart::kNames) == nullptr);
+  CHECK(plan.fired() == 1);  // asked the kernel, who refused
+  ::unsetenv("LD_PRELOAD");
+  CHECK(io.make_ring(IoPart::kNames) == nullptr);
+  CHECK(plan.fired() == 2);
+  if (before != nullptr) ::setenv("LD_PRELOAD", kept.c_str(), 1);
 }
 
 TEST_CASE("io strategy: copies are right under every preset, with writes cut short and reads interrupted") {

@@ -11,6 +11,9 @@ TEST_CASE("--io: presets, mechanisms and numbers act in order") {
   CHECK_FALSE(standard.has(IoPart::kMap));  // it lost: see the bench page
   CHECK(standard.has(IoPart::kGather));
   CHECK_FALSE(standard.has(IoPart::kRing));
+  CHECK(standard.has(IoPart::kNames));
+  CHECK_FALSE(IoWishes::parse("no-names")->has(IoPart::kNames));
+  CHECK_FALSE(IoWishes::parse("plain")->has(IoPart::kNames));
   CHECK_FALSE(standard.has(IoPart::kDrop));
 
   const auto parsed = [](std::string_view text) {
