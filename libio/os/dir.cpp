@@ -263,6 +263,10 @@ Result<DirListing> Dir::list() const {
   return listing;
 }
 
+Status Dir::searchable() const {
+  if (::faccessat(fd(), ".", X_OK, AT_EACCESS) == 0) return {};
+  return fail(Error(errno));
+}
 Result<FileInfo> Dir::self() const { return sys::stat_fd(fd()); }
 Result<FileInfo> Dir::info(Leaf name) const { return sys::stat_at(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW); }
 Result<FileInfo> Dir::info_following(Leaf name) const {

@@ -68,6 +68,7 @@ class Dir {
 
   Result<DirListing> list() const;
   Result<FileInfo> self() const;
+  Status searchable() const;                          // EACCES: names in it may not be looked up
   Result<FileInfo> info(Leaf name) const;             // describes a symlink, never its target
   Result<FileInfo> info_following(Leaf name) const;   // describes the target
   Result<FileInfo> info_with_btime(Leaf name) const;  // costs a little more than info()

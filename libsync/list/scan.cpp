@@ -80,17 +80,27 @@ void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bo
   terms_.reporter.error_transfer(Role::kSender, is_dir ? fmt::format("opendir {} failed", shown(root, path)) : fmt::format("readlink_stat({}) failed", shown(root, path)), error);
 }
 
+// look() failed: a link that was to be followed leads nowhere, or the name itself is the trouble.
+void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error) {
+  const Options& o = terms_.options;
+  const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
+  const auto itself = error == ENOENT && follows ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
+  if (!itself || !itself->is_symlink()) return stat_problem(root, path, error, false);
+  general_error();
+  terms_.reporter.error_line(fmt::format("symlink has no referent: {}", shown(root, path)), true);
+}
+
 bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
 
 // What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
-Result<io::FileInfo> Scanner::look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
+Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
                                    bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   target.clear();
   if (o.copy_links || follow_all) return dir.info_following(leaf);
   io::FileInfo info = TRY(looked != nullptr ? *looked : dir.info(leaf));
   if (o.fake_super) {
-    info = TRY(seen(Object::named(dir, leaf), info, terms_, path));
+    info = TRY(seen(Object::named(dir, leaf), info, terms_, Role::kSender, shown(root, path)));
     if (info.is_symlink() && !o.copy_links) {
       auto stored = read_fake_link(dir, leaf);
       if (stored) {
@@ -260,19 +270,11 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
   // Rules come first where the listing tells the type: what is excluded need not be looked at.
   if (scope && type_known && scope->excluded(path, type_hint == DT_DIR)) return -1;
   std::string target;
-  const auto info = look(dir, leaf, path, target, false, false, looked);
+  const auto info = look(root, dir, leaf, path, target, false, false, looked);
   if (!info) {
     const int error = info.error().sys;
     if (scope && !type_known && (scope->excluded(path, false) || scope->excluded(path, true))) return -1;
-    if (error == ENOENT && follows) {
-      const auto itself = dir.info(leaf);
-      if (itself && itself->is_symlink()) {
-        general_error();
-        terms_.reporter.error_line(fmt::format("symlink has no referent: {}", shown(root, path)), true);
-        return -1;
-      }
-    }
-    stat_problem(root, path, error, false);
+    look_problem(root, dir, leaf, path, error);
     return -1;
   }
   if (info->is_dir()) {
@@ -326,6 +328,10 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     if (dir.error().sys == ENOTDIR && terms_.options.read_batch.empty()) return;
     stat_problem(root, path, dir.error().sys, true);
     return;
+  }
+  // Names that cannot be looked at are of no use; root may look at all of them.
+  if (terms_.our_uid != 0) {
+    if (const Status looks = (*dir)->searchable(); !looks) return stat_problem(root, path, looks.error().sys, true);
   }
   const auto listing = (*dir)->list();
   if (!listing) {
@@ -497,9 +503,9 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
         add_entry(*segment, visit.root, **parent, *leaf, path, io::FileInfo{}, 0, {});
         continue;
       }
-      const auto info = look(**parent, *leaf, path, target, rest.type != NameType::kNormal, rest.type == NameType::kSlashEnding);
+      const auto info = look(visit.root, **parent, *leaf, path, target, rest.type != NameType::kNormal, rest.type == NameType::kSlashEnding);
       if (!info) {
-        stat_problem(visit.root, path, info.error().sys, false);
+        look_problem(visit.root, **parent, *leaf, path, info.error().sys);
         continue;
       }
       if (inside.excluded(path, info->is_dir())) continue;

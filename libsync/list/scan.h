@@ -98,8 +98,9 @@ class Scanner {
   void stat_problem(uint32_t root, const std::string& path, int error, bool is_dir);
   Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
   Result<FilterScope> scope_of(uint32_t root, const std::string& path);
-  Result<io::FileInfo> look(const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
+  Result<io::FileInfo> look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
                             bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked = nullptr);
+  void look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error);
   bool is_unsafe(std::string_view path, std::string_view target) const;
   void note_error(int bit) {
     io_error_ |= bit;

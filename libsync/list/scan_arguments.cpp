@@ -123,7 +123,7 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     leaf_text = leaf_of_path(name);
   } else if (name == "." || name == "/.") {
     info = parent->self();
-    if (info) info = seen(Object::itself(*parent), *info, terms_, name);
+    if (info) info = seen(Object::itself(*parent), *info, terms_, Role::kSender, shown(root, name));
   } else {
     auto opened = open_dir(root, dir_of_path(name));
     if (opened) {
@@ -132,7 +132,7 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
       const auto checked = io::Leaf::check(leaf_text);
       if (!checked) return fail(checked.error());
       leaf = *checked;
-      info = look(*parent, *leaf, name, target, type != NameType::kNormal, false);
+      info = look(root, *parent, *leaf, name, target, type != NameType::kNormal, false);
       if (type == NameType::kSlashEnding && info && info->is_symlink()) {
         // A final slash asks for what the link leads to.
         if (auto there = parent->info_following(*leaf)) info = *there;
@@ -140,6 +140,13 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     } else {
       info = fail(opened.error());
     }
+  }
+  // The argument itself is there where only what it leads to is not.
+  bool dangles = false;
+  if (!info && info.error().sys == ENOENT && leaf && !o.copy_links && o.copy_unsafe_links) {
+    const auto itself = parent->info(*leaf);
+    dangles = itself && itself->is_symlink();
+    if (dangles) info = *itself;
   }
   if (!info) {
     const int error = info.error().sys;
@@ -198,6 +205,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
 
   if (missing) {
     add_entry(segment, root, *parent, leaf, name, *info, 0, {});
+    return {};
+  }
+  if (dangles) {
+    look_problem(root, *parent, *leaf, name, ENOENT);
     return {};
   }
   if (o.one_file_system > 0) file_system_ = info->dev;

@@ -46,7 +46,9 @@ Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_
   if (real.is_device() || real.is_special()) return real;
   const auto text = object.xattrs().get(kStat);
   if (!text) {
-    if (text.error().sys == EPERM && real.is_symlink()) real.uid = real.gid = 0;
+    const int error = text.error().sys;
+    if (error == EPERM && real.is_symlink()) real.uid = real.gid = 0;
+    else if (error != EOPNOTSUPP) return fail(Fault::kPartial, fmt::format("failed to read xattr {} for {}", kStat, shown), error);
     return real;
   }
   if (!*text) return real;

@@ -27,7 +27,7 @@ std::string format_fake_stat(const FakeStat& stat);
 std::optional<FakeStat> parse_fake_stat(std::string_view text);
 
 // What the object stands for: `real` with the stored mode, device number and owners in place of its own. A stored text
-// of another form is kFileIo ("Corrupt ...").
+// of another form is kFileIo ("Corrupt ..."), one that cannot be read kPartial.
 Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_view shown);
 // Makes the object stand for `wanted`; its own permissions become those that its owner needs.
 Status store_fake(const Object& object, const FakeStat& wanted);

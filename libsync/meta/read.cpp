@@ -24,14 +24,9 @@ bool kept(uint32_t mode, const Options& o) {
 bool none_here(const Error& e) { return e.fault == Fault::kUnsupported || e.sys == EINVAL; }
 
 Result<proto::WireAcl> read_fake_acl(const Object& object, proto::AclKind kind, uint32_t mode, std::string_view shown) {
+  // One that cannot be read is as good as none.
   const auto text = object.xattrs().get(fake_acl_name(kind));
-  if (!text) {
-    if (none_here(text.error())) return proto::WireAcl();
-    return fail(Fault::kPartial,
-                fmt::format("get_xattr_data: lgetxattr({},\"{}\",0) failed", shown, fake_acl_name(kind)),
-                text.error().sys);
-  }
-  if (!*text) return proto::WireAcl();
+  if (!text || !*text) return proto::WireAcl();
   const auto acl = parse_fake_acl(**text, mode);
   if (!acl) return fail(Fault::kPartial, fmt::format("Corrupt {} xattr attached to {}", fake_acl_name(kind), shown));
   return *acl;
@@ -108,9 +103,12 @@ Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, con
   return from_system(*acl);
 }
 
-Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, std::string_view shown) {
+Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, Role role, std::string_view shown) {
   if (!terms.options.fake_super) return real;
-  return faked(object, real, shown);
+  auto stands_for = faked(object, real, shown);
+  if (stands_for || stands_for.error().fault != Fault::kPartial) return stands_for;
+  terms.reporter.error_transfer(role, stands_for.error().text, stands_for.error().sys);
+  return real;
 }
 
 uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {

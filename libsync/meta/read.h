@@ -20,9 +20,10 @@ Result<proto::WireAcl> read_access_acl(const Object& object, uint32_t mode, cons
 Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, const Terms& terms,
                                         std::string_view shown);
 
-// What lies at `object` under the rules of the run: with --fake-super, what it stands for.
-Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms,
-                          std::string_view shown = {});
+// What lies at `object` under the rules of the run: with --fake-super, what it stands for. Where that cannot be read it
+// is said, and the object stands for itself.
+Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, Role role,
+                          std::string_view shown);
 
 // The permissions that new files in `dir` may have without -p: what its default ACL grants, else what the umask leaves.
 uint32_t default_perms_in(const io::Dir& dir, const Terms& terms);

@@ -31,9 +31,8 @@ std::optional<uint64_t> basis_size(const io::File& file, const Terms& terms) {
   return bytes ? *bytes : 0;
 }
 
-BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination, bool again) {
+BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
   BasisDirs out;
-  const char* option = basis_option(terms.options.basis_kind);
   for (std::string path : terms.options.basis_dirs) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     if (path[0] != '/') {
@@ -45,11 +44,7 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination, bo
     }
     auto dir = open_named_dir(path, terms.options);
     if (!dir) {
-      if (dir.error().sys == ELOOP && !terms.options.confine_root.empty() && !again)
-        terms.reporter.error_transfer(Role::kGenerator, fmt::format("open \"{}\"", path), dir.error().sys);
-      else if (!again)
-        terms.reporter.warning_line(dir.error().sys == ENOTDIR ? fmt::format("{} arg is not a dir: {}", option, path)
-                                                               : fmt::format("{} arg does not exist: {}", option, path));
+      out.missing_.push_back(Missing{path, dir.error().sys});
       out.caches_.push_back(nullptr);
     } else {
       out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)),
@@ -58,6 +53,18 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination, bo
     out.names_.push_back(std::move(path));
   }
   return out;
+}
+
+void BasisDirs::say_missing(const Terms& terms) const {
+  const char* option = basis_option(terms.options.basis_kind);
+  for (const Missing& one : missing_) {
+    if (one.error == ELOOP && !terms.options.confine_root.empty())
+      terms.reporter.error_transfer(Role::kGenerator, fmt::format("open \"{}\"", one.path), one.error);
+    else if (one.error == ENOTDIR)
+      terms.reporter.warning_line(fmt::format("{} arg is not a dir: {}", option, one.path));
+    else
+      terms.reporter.warning_line(fmt::format("{} arg does not exist: {}", option, one.path));
+  }
 }
 
 std::shared_ptr<const io::Dir> BasisDirs::dir(int index, std::string_view path) const {
@@ -84,7 +91,7 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     }
     if (info && terms.options.fake_super) {
       const auto leaf = io::Leaf::check(name);
-      info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, path);
+      info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, Role::kGenerator, fmt::format("\"{}\"", join_path(names_[static_cast<size_t>(i)], path)));
     }
     if (!info || kind_of(info->mode) != wanted) continue;
     const auto same_attributes = [&](const Object& object) {

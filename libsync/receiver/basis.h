@@ -16,9 +16,10 @@ namespace ocsync::sync {
 // One thread's own.
 class BasisDirs {
  public:
-  // Relative directories are taken from the destination. Missing ones are warned about (once for each run: not if
-  // `again`) and never match.
-  static BasisDirs open(const Terms& terms, const Destination& destination, bool again = false);
+  // Relative directories are taken from the destination. Missing ones never match.
+  static BasisDirs open(const Terms& terms, const Destination& destination);
+  // Warns about the missing ones: once for each run.
+  void say_missing(const Terms& terms) const;
   bool empty() const { return caches_.empty(); }
   int count() const { return static_cast<int>(caches_.size()); }
 
@@ -37,6 +38,11 @@ class BasisDirs {
  private:
   std::vector<std::unique_ptr<DirCache>> caches_;  // null root: the directory is missing
   std::vector<std::string> names_;
+  struct Missing {
+    std::string path;
+    int error;
+  };
+  std::vector<Missing> missing_;
 };
 
 // Similar names in one directory of the destination (and of the basis directories with -yy).

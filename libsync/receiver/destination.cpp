@@ -84,9 +84,7 @@ Destination::Destination(const Destination& other, int)
       follow_(other.follow_), cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
 
 std::string Destination::shown(std::string_view path) const {
-  const bool itself = path.empty() || path == ".";
-  if (itself && options_->module_name.empty()) return fmt::format("\"{}\"", absolute_);
-  return full_name(absolute_, itself ? "." : path, *options_);
+  return full_name(absolute_, path.empty() ? "." : path, *options_);
 }
 
 namespace {

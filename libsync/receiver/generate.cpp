@@ -118,12 +118,12 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
           if (there && there->is_dir()) info = *there;
         }
       }
-      if (info && o.fake_super) info = seen(spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir), *info, terms_, destination_.shown(spot.path));
+      if (info && o.fake_super) info = seen(spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir), *info, terms_, Role::kGenerator, destination_.shown(spot.path));
       if (info) spot.here = *info;
       else if (info.error().fault == Fault::kFileIo) return fail(info.error());
       else stat_errno = info.error().sys;
     } else {
-      stat_errno = dir.error().sys;
+      stat_errno = spot.dir_error = dir.error().sys;
       spot.leaf_text = destination_.leaf_of(entry);
       if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;
     }
@@ -160,6 +160,8 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
       if (decision.why == Why::kNotExisting) {
         skip_below_ = spot.path;
         entry.set(kMissingDir);
+      } else {
+        touched(spot.path);  // whatever kept its place gets the directory's time in the end, as with rsync
       }
     }
     if (entry.has(kLinked)) skipped_member(spot);

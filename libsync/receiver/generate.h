@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -118,7 +119,7 @@ class Generator {
   bool last_parent_known_ = false;
   std::unordered_set<std::string> touched_;
   std::string last_touched_;
-  bool retouch_perms_ = false;
+  std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
   std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
   int working_phase_ = 0;
 };

@@ -89,7 +89,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   if (!spot.here && !o.dry_run) {
     // With --fake-super we must be able to work in it, whatever it stands for.
     const uint32_t made_mode = o.fake_super ? (spot.mode | S_IRWXU) & 0777 : spot.mode & 07777;
-    Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, made_mode) : fail(Error(ENOENT));
+    Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, made_mode) : fail(Error(spot.dir ? ENOENT : spot.dir_error));
     if (!made && made.error().sys != EEXIST) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.path)), made.error().sys);
       skip_contents();
@@ -116,11 +116,10 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
       const Status lent = spot.leaf ? spot.dir->set_mode(*spot.leaf, open_mode) : spot.dir->set_self_mode(open_mode);
       if (!lent)
         terms_.reporter.error_transfer(Role::kGenerator, fmt::format("failed to modify permissions on {}", destination_.shown(spot.path)), lent.error().sys);
-      retouch_perms_ = true;
+      if (!(spot.mode & S_IWUSR)) lent_[spot.path] = spot.mode;
       destination_.forget(spot.path);
     }
   }
-  if (!o.perms) entry.mode = static_cast<uint16_t>(spot.mode);
   if (terms_.agreed.incremental || working_phase_ > 0) return {};
   if ((terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay) && !entry.has(kMissingDir) &&
       entry.has(kContentDir)) {
@@ -135,9 +134,12 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const Options& o = terms_.options;
   if (o.list_only || o.dry_run || destination_.solo() || !entry.is_dir() || !entry.active() || entry.has(kMissingDir)) return {};
   if (!o.implied_dirs && entry.has(kImpliedDir)) return {};
-  const bool fix_mode = !terms_.may_chown && !(entry.mode & S_IWUSR);
+  // As with rsync, read and search permission stay lent where the owner may write.
+  const auto lent = lent_.find(path);
+  const bool fix_mode = lent != lent_.end() || (!terms_.may_chown && o.perms && !(entry.mode & S_IWUSR));
+  const uint32_t mode = (lent != lent_.end() ? lent->second : entry.mode) & 07777;
   const bool fix_time = o.times && !o.omit_dir_times && touched_.contains(path == "." ? std::string() : path);
-  if (!fix_mode && !fix_time && !(retouch_perms_ && !terms_.may_chown && (entry.mode & S_IRWXU) != S_IRWXU)) return {};
+  if (!fix_mode && !fix_time) return {};
   if (o.keep_dirlinks && path != ".") {
     // What -K went through is somebody else's directory: its attributes are left alone.
     const auto parent = destination_.dir(dir_of_path(path));
@@ -147,12 +149,22 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
     if (!info || info->is_symlink()) return {};
   }
   const auto dir = destination_.dir(path == "." ? std::string_view() : std::string_view(path));
-  if (!dir) return {};
+  if (!dir) {
+    // Something else kept the place (--ignore-existing).
+    const auto parent = destination_.dir(dir_of_path(path));
+    const std::string name(leaf_of_path(path));
+    const auto leaf = io::Leaf::check(name);
+    const auto info = parent && leaf ? (*parent)->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
+    if (!info || info->is_dir() || info->is_symlink()) return {};
+    if (fix_mode) (void)(*parent)->set_mode(*leaf, mode);
+    if (fix_time && !terms_.same_time(info->mtime, entry.time())) (void)(*parent)->set_times(*leaf, info->atime, entry.time());
+    return {};
+  }
   if (fix_time) {
     const auto info = (*dir)->self();
     if (info && !terms_.same_time(info->mtime, entry.time())) (void)(*dir)->set_self_times(info->atime, entry.time());
   }
-  if (!terms_.may_chown && (entry.mode & S_IRWXU) != S_IRWXU) (void)(*dir)->set_self_mode(entry.mode & 07777);
+  if (fix_mode) (void)(*dir)->set_self_mode(mode);
   return {};
 }
 

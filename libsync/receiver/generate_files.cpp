@@ -116,7 +116,6 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
-    if (!o.perms) spot.mode = dest_mode(entry.mode, std::nullopt, {.executability = o.executability}, default_perms_);
   }
   if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
     if (const auto device = spot.dir->open_read(*spot.leaf))
@@ -191,6 +190,10 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     const auto leaf = io::Leaf::check(basis.leaf);
     if (const auto old = leaf ? basis.dir->open_read(*leaf) : Result<io::File>(fail(leaf.error())); !old) {
       terms_.reporter.error(Role::kGenerator, fmt::format("failed to open {}, continuing", destination_.shown(basis.path)), old.error().sys);
+      if (entry.has(kLinked) && !entry.has(kLinkLast) && !must_lead) {
+        links_.wait(links_.group_of(entry), {spot.ndx, spot.segment, &entry});
+        return {};
+      }
       basis = {};
       request.item.xname.clear();
       request.whole = true;
@@ -250,7 +253,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
   if (o.moves_content()) {
     if (!spot.dir && !o.dry_run) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), ENOENT);
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.dir_error);
       return {};
     }
     ++spot.segment->in_progress;

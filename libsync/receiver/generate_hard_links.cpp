@@ -1,4 +1,5 @@
 // Groups of names for one inode: one member leads, the others are linked to it.
+#include "libsync/list/named_dir.h"
 #include "libsync/receiver/generate_spot.h"
 
 namespace ocsync::sync {
@@ -83,6 +84,11 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
     if (spot.dir)
       if (const auto info = spot.dir->info(*spot.leaf)) spot.here = *info;
+    // In a dry run without a destination rsync has not gone there: it looks from where it was started.
+    if (destination_.missing())
+      if (const auto place = named_parent(spot.path, terms_.options))
+        if (const auto leaf = io::Leaf::check(place->leaf))
+          if (const auto info = place->dir.info(*leaf); info && !info->is_dir()) spot.here = *info;
     --member.segment->in_progress;
     if (TRY(link_to(spot, group))) TRY(success(spot));
   }

@@ -18,6 +18,7 @@ struct Generator::Spot {
   std::string path;       // below the destination's root
   std::string_view dir_path;
   std::shared_ptr<const io::Dir> dir;   // null: known to be missing
+  int dir_error = ENOENT;               // why, then
   std::string_view leaf_text;           // NUL-terminated
   std::optional<io::Leaf> leaf;         // unset: the root itself
   std::optional<io::FileInfo> here;

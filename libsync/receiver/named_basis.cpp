@@ -14,7 +14,7 @@ bool NamedBasis::hidden(const std::string& path) const {
 Result<Basis> NamedBasis::in_basis_dir(int index, const std::string& path, uint8_t type) {
   if (index >= static_cast<int>(terms_.options.basis_dirs.size()))
     return fail(Fault::kProtocol, fmt::format("invalid basis_dir index: {}.", index));
-  if (!dirs_) dirs_ = BasisDirs::open(terms_, destination_, true);
+  if (!dirs_) dirs_ = BasisDirs::open(terms_, destination_);
   Basis basis;
   basis.type = type;
   basis.dir = dirs_->dir(index, dir_of_path(path));

@@ -27,11 +27,13 @@ Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> se
   return status;
 }
 
-void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest) {
+void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest, const Request* request) {
   const std::string path = entry.path();
   ItemFacts facts = facts_of(entry, path, path, item);
   facts.data_bytes = data_bytes;
   if (digest.size > 0) facts.digest = digest;
+  // What moves is shown with the mode that it gets, all else with the source's.
+  if (request != nullptr && !terms_.options.perms) facts.mode = (entry.mode & S_IFMT) | (request->mode & 07777);
   facts.local_run = terms_.local;
   terms_.reporter.item(facts);
 }
@@ -214,7 +216,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   job.expected_bytes = static_cast<uint64_t>(std::max<int64_t>(entry.size, 0));
 
   const bool before = terms_.reporter.item_before_transfer();
-  if (output && before) show(entry, item, 0, {});
+  if (output && before) show(entry, item, 0, {}, &*request);
   Progress::File line;
   Segment* segment = window_.find(ndx);
   if (terms_.progress && output)
@@ -231,7 +233,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   terms_.totals.literal_bytes += static_cast<int64_t>(result->literal_bytes);
   terms_.totals.matched_bytes += static_cast<int64_t>(result->matched_bytes);
   if (output) line.end();
-  if (output && !before) show(entry, item, channel_.in.position() - start, result->file_sum);
+  if (output && !before) show(entry, item, channel_.in.position() - start, result->file_sum, &*request);
   if (!output) return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   if (result->write_failed && result->write_error.fault == Fault::kFileIo) {
     placer_.abandon(std::move(*output), *request, reached > 0);
@@ -302,7 +304,7 @@ void Receiver::apply_values(const Entry& entry, const proto::Item& item) {
   if (dir) {
     object = leaf ? Object::named(**dir, *leaf) : Object::itself(**dir);
     now = object.info();
-    if (now) now = seen(object, *now, terms_, shown);
+    if (now) now = seen(object, *now, terms_, Role::kReceiver, shown);
   }
   if (!now) {
     terms_.reporter.error_transfer(Role::kReceiver, now.error().text.empty() ? fmt::format("stat {} failed", shown) : now.error().text,

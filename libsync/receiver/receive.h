@@ -46,7 +46,7 @@ class Receiver {
   Status skip_content();
   Result<bool> replay_wants(int32_t ndx, int list);
   Status list_over(const Segment& segment);
-  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest);
+  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest, const Request* request = nullptr);
   void count_created(const Entry& entry, const proto::Item& item);
   Entry* entry_at(int32_t ndx, Segment*& segment);
 

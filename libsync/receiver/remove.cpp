@@ -43,7 +43,7 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
 std::optional<io::FileInfo> Remover::look_at(const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
   const Options& o = terms_.options;
   const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos;
-  if (terms_.our_uid == 0 && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
+  if (terms_.may_chown && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
     return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
   const auto info = dir.info(leaf);
   if (!info) return std::nullopt;

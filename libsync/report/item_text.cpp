@@ -200,7 +200,7 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
         amount(transferred ? facts.sums_bytes : 0);
         break;
       case 'C':
-        if (S_ISREG(facts.mode) && facts.digest.size > 0)
+        if (style.digest_shown && S_ISREG(facts.mode) && facts.digest.size > 0)
           pad(digest_text(facts.digest, style.digest_kind));
         else
           pad(std::string(ocsync::digest_bytes(style.digest_kind) * 2, ' '));

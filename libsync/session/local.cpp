@@ -213,7 +213,13 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
     reporter.exit_line(exit_code_of(parsed.error()), Role::kReceiverStart, "main.cpp(1)");
     return fail(worded(Error(Fault::kStream, "unexpected end of stream"), 0, "sender"));
   }
-  // Debug words do not travel; but the other end is ours as well.
+  // What does not travel holds all the same where the other end is this process, unless -M said otherwise.
+  if (!parsed->options.super && !parsed->options.fake_super) {
+    parsed->options.super = options.super;
+    parsed->options.fake_super = options.fake_super;
+  }
+  parsed->options.insecure_links = options.insecure_links;
+  parsed->options.confine_root = options.confine_root;
   parsed->options.verbosity.debug = options.verbosity.debug;
   parsed->options.io = options.io;
   // It would refuse algorithms that a batch cannot have.
@@ -277,10 +283,6 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
     TRY(become_copy_user(options, Role::kClient, reporter));
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, true, true);
     terms.progress = &progress;
-    ItemStyle style = reporter.style();
-    style.symlink_times = agreed.symlink_times;
-    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    reporter.set_style(style);
     // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.
     if (batch) terms.whole_file = options.whole_file.value_or(false);
     if (batch || !terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {

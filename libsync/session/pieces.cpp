@@ -12,6 +12,7 @@
 #include "libio/base/clock.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/receiver/basis.h"
 #include "libsync/report/exit_code.h"
 #include "libsync/options/far_args.h"
 
@@ -203,6 +204,7 @@ void ListLines::done(int64_t entries) {
   open_ = false;
 }
 Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
+  BasisDirs::open(terms, destination).say_missing(terms);
   const Options& o = terms.options;
   if (!o.backup_dir.empty()) {
     const std::string path = o.backup_dir[0] == '/' ? o.backup_dir : join_path(destination.absolute(), o.backup_dir);

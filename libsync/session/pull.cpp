@@ -47,11 +47,6 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
     TRY(terms.convert_names());
     terms.progress = &progress;
-    ItemStyle style = reporter.style();
-    // rsync's receivers below version 29 are taken not to set a symlink's time.
-    style.symlink_times = agreed.item_flags;
-    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    reporter.set_style(style);
     say_algorithms(terms);
     channel.agree(agreed);
     channel.demux.enable();

@@ -31,10 +31,6 @@ Status push_over(PushParts& parts) {
   Terms terms = Terms::settle(options, agreed, reporter, parts.totals, parts.stop, false, true, parts.local);
   TRY(terms.convert_names());
   terms.progress = &parts.progress;
-  ItemStyle style = reporter.style();
-  style.symlink_times = agreed.symlink_times;
-  style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-  reporter.set_style(style);
   say_algorithms(terms);
   channel.agree(agreed);
   if (agreed.client_frames) channel.mux.enable();

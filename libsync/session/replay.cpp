@@ -118,10 +118,6 @@ int run_replay(const Options& typed, const Journey& journey, OperatorFiles& file
     Terms terms = Terms::settle(options, agreed, reporter, totals, stop, false, false, false);
     TRY(terms.convert_names());
     terms.progress = &*progress;
-    ItemStyle style = reporter.style();
-    style.symlink_times = agreed.item_flags;
-    style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-    reporter.set_style(style);
     say_algorithms(terms);
     channel.agree(agreed);
     FilterRules filters = std::move(files.rules);

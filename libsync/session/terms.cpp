@@ -54,6 +54,12 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
     if (terms.delete_mode == DeleteMode::kNone)
       terms.delete_mode = agreed.late_delete_default ? DeleteMode::kDuring : DeleteMode::kBefore;
   }
+  ItemStyle style = reporter.style();
+  // rsync's receivers below version 29 are taken not to set a symlink's time.
+  style.symlink_times = we_send ? agreed.symlink_times : agreed.item_flags;
+  style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
+  style.digest_shown = !agreed.seeded_file_sum && style.digest_kind != DigestKind::kNone;
+  reporter.set_style(style);
   const mode_t mask = ::umask(0);
   ::umask(mask);
   terms.umask = mask;

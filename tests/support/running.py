@@ -176,6 +176,8 @@ VARIES = [
     (re.compile(rb"^(total size is \S+  speedup is )" + NUMBER, re.M), rb"\1N"),
     (re.compile(rb"^(Total bytes (?:sent|received): |File list size: )" + NUMBER, re.M), rb"\1N"),
     (re.compile(rb"^(File list (?:generation|transfer) time: )[\d.]+", re.M), rb"\1N"),
+    # The last words of a child of rsync's that its other process ends; ours has threads, which end silently.
+    (re.compile(rb"^rsync error: received SIGUSR1 \(code 19\) at [^\n]*\n", re.M), b""),
     (re.compile(rb" at [\w./-]+\.(?:c|cpp|h)\(\d+\)"), b""),
     # Whether an end still writes when the other has given up is a race; the reason itself is printed apart from it.
     (re.compile(rb"^\w+: \[\w+\] write error: Broken pipe \(32\)\n", re.M), b""),
