@@ -151,6 +151,7 @@ Status LocalTransfers::copy(Request& request) {
   if (placer_.fatal()) return fail(*placer_.fatal());
   if (placed == Placed::kFailed) return answer(Event::What::kFailed, ndx);
   if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);
+  if (placed == Placed::kDelayed && entry.has(kLinked)) return {};
   return answer(Event::What::kDone, ndx);
 }
 
@@ -158,6 +159,8 @@ Status LocalTransfers::phase_done() {
   if (workers_) TRY(workers_->wait_idle());
   if (++phases_ == 2)
     placer_.place_delayed([this](const Request& request) {
+      // Only now can other names be linked to it.
+      if (request.entry->has(kLinked)) (void)answer(Event::What::kDone, request.ndx);
       if (terms_.options.remove_source_files || terms_.options.remove_sent_files) sources_.remove(*request.entry);
     });
   return events_.push(Event{.what = Event::What::kPhase});

@@ -78,7 +78,11 @@ void Receiver::tell_success(int32_t ndx) {
 }
 
 void Receiver::place_delayed() {
-  placer_.place_delayed([this](const Request& request) { tell_success(request.ndx); });
+  placer_.place_delayed([this](const Request& request) {
+    tell_success(request.ndx);
+    // Only now can other names be linked to it.
+    if (request.entry->has(kLinked)) (void)events_.push(Event{.what = Event::What::kDone, .ndx = request.ndx});
+  });
 }
 
 Result<bool> Receiver::replay_wants(int32_t ndx, int list) {
@@ -247,6 +251,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (result->verified) {
     const bool good = placed != Placed::kFailed;
     if (placed == Placed::kInPlace) tell_success(ndx);
+    if (placed == Placed::kDelayed && entry.has(kLinked)) return {};
     return events_.push_quietly(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
   }
   const char* fate = !kept && !in_place ? "discarded" : !o.partial_dir.empty() ? "put into partial-dir" : "retained";
