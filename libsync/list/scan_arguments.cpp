@@ -215,6 +215,8 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   const bool walks = o.recurse || (o.dirs && type != NameType::kNormal);
   const uint16_t marks = walks ? static_cast<uint16_t>(kTopDir | kContentDir) : 0;
   if (info->is_symlink() && target.empty()) return {};
+  // rsync looks at what it was asked for twice, and says so if it cannot be read.
+  if (o.fake_super && leaf) (void)seen(Object::named(*parent, *leaf), *info, terms_, Role::kSender, shown(root, name));
   const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
   if (position < 0 || !is_dir || !walks) return {};
   const bool at_root = name == "." || name == "/.";

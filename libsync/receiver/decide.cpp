@@ -44,7 +44,7 @@ bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, con
 }
 
 Decision decide(const Entry& entry, std::string_view path, const std::optional<io::FileInfo>& here, Probe& probe,
-                const Terms& terms, Attempt attempt) {
+                const Terms& terms, Attempt attempt, int missing_errno) {
   const Options& o = terms.options;
   const Kind wanted = kind_of(entry.mode);
   const bool first = attempt == Attempt::kFirst;
@@ -52,7 +52,7 @@ Decision decide(const Entry& entry, std::string_view path, const std::optional<i
   if (wanted == Kind::kMissing) return here ? Decision{.act = Act::kRemove, .exists = true} : skip(Why::kNone);
   const Kind found = here ? kind_of(here->mode) : Kind::kUnknown;
 
-  if (o.existing_only && first && !here) return skip(Why::kNotExisting);
+  if (o.existing_only && first && !here && missing_errno == ENOENT) return skip(Why::kNotExisting);
   if (o.ignore_existing && first && here && !(wanted == Kind::kDir && found == Kind::kDir)) return skip(Why::kExists);
 
   switch (wanted) {

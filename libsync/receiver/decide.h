@@ -4,6 +4,7 @@
 // copies, both ends of a remote shell, and daemons all ask it; nothing else in the program compares an entry with a file.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -50,9 +51,9 @@ struct Decision {
 // How far --redo relaxes the rules: the second attempt at a file whose content did not verify.
 enum class Attempt : uint8_t { kFirst, kRedo };
 
-// `here` is empty if nothing is there. `path` is the entry's path in the list.
+// `here` is empty if nothing is there, `missing_errno` says why. `path` is the entry's path in the list.
 Decision decide(const Entry& entry, std::string_view path, const std::optional<io::FileInfo>& here, Probe& probe,
-                const Terms& terms, Attempt attempt = Attempt::kFirst);
+                const Terms& terms, Attempt attempt = Attempt::kFirst, int missing_errno = ENOENT);
 
 // Does the object at `here` have the entry's content, as far as the options want to look?
 bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, const Terms& terms, Attempt attempt);

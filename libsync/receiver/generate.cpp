@@ -152,7 +152,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   if (spot.dir && spot.leaf) disk_probe.emplace(*spot.dir, *spot.leaf, terms_, spot.here ? spot.here->size : 0);
   Probe& probe = disk_probe ? static_cast<Probe&>(*disk_probe) : no_probe;
   const std::string other_name = destination_.solo() ? entry.path() : std::string();
-  const Decision decision = decide(entry, destination_.solo() ? other_name : spot.path, spot.here, probe, terms_, attempt);
+  const Decision decision = decide(entry, destination_.solo() ? other_name : spot.path, spot.here, probe, terms_, attempt, stat_errno);
 
   if (decision.act == Act::kSkip && (decision.why == Why::kNotExisting || decision.why == Why::kExists)) {
     if (entry.is_dir()) {
@@ -180,6 +180,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   }
   switch (decision.act) {
     case Act::kSkip:
+      if (decision.why == Why::kAppendDone && !basis_.empty()) return handle_file(spot, decision, attempt, must_lead);
       if (entry.has(kLinked)) skipped_member(spot);
       say_skip(spot, decision);
       return {};

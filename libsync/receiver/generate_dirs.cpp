@@ -155,8 +155,8 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
     const std::string name(leaf_of_path(path));
     const auto leaf = io::Leaf::check(name);
     const auto info = parent && leaf ? (*parent)->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
-    if (!info || info->is_dir() || info->is_symlink()) return {};
-    if (fix_mode) (void)(*parent)->set_mode(*leaf, mode);
+    if (!info || info->is_dir()) return {};
+    if (fix_mode && !info->is_symlink()) (void)(*parent)->set_mode(*leaf, mode);
     if (fix_time && !terms_.same_time(info->mtime, entry.time())) (void)(*parent)->set_times(*leaf, info->atime, entry.time());
     return {};
   }

@@ -111,11 +111,13 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   const Options& o = terms_.options;
   Entry& entry = *spot.entry;
   std::optional<io::FileInfo> compared = spot.here;
+  std::optional<io::FileInfo> replaced = spot.here;
   if (decision.clear_the_way) {
     if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return {};
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
+    replaced.reset();
   }
   if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
     if (const auto device = spot.dir->open_read(*spot.leaf))
@@ -129,6 +131,12 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
       if (const auto leaf = io::Leaf::check(basis.leaf))
         if (const auto info = basis.dir->info(*leaf)) compared = *info;
     }
+  }
+  if (decision.why == Why::kAppendDone) {
+    // Not even an alternate tree has it as it should be.
+    if (entry.has(kLinked)) skipped_member(spot);
+    say_skip(spot, decision);
+    return {};
   }
   std::optional<Placer::Partial> partial;
   if (!o.partial_dir.empty() && !destination_.missing()) {
@@ -248,7 +256,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
   request.mode = o.dry_run ? spot.mode : mode_of_new_content(spot, basis);
-  request.here = spot.here;
+  request.here = replaced;
   fuzzy_.used(spot.leaf_text);
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
   if (o.moves_content()) {

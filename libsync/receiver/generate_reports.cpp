@@ -57,7 +57,7 @@ bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created
 bool Generator::names_itself() const {
   const Options& o = terms_.options;
   if (terms_.agreed.item_flags) return terms_.reporter.log_names_made();
-  return o.itemize == 0 && !o.far_wants_item;
+  return terms_.am_server || o.itemize == 0;
 }
 
 void Generator::name_itself(const Spot& spot, std::string_view between, std::string_view what) const {

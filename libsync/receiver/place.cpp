@@ -123,9 +123,10 @@ std::optional<Output> Placer::open(const Request& request) {
     auto file = out.partial_in_place ? open_partial(out, request) : out.dir->open_update(*leaf);
     if (!file && file.error().sys == ENOENT) file = out.dir->create(*leaf, 0600);
     if (!file && file.error().sys == EACCES) {
-      // Write permission is lent just long enough to open the file.
-      if (const auto info = out.dir->info(*leaf); info && info->is_regular()) {
-        (void)out.dir->set_mode(*leaf, info->permissions() | S_IWUSR);
+      // Permission is lent just long enough to open the file.
+      constexpr uint32_t kBoth = S_IRUSR | S_IWUSR;
+      if (const auto info = out.dir->info(*leaf); info && info->is_regular() && (info->permissions() & kBoth) != kBoth) {
+        (void)out.dir->set_mode(*leaf, info->permissions() | kBoth);
         file = out.dir->open_update(*leaf);
         (void)out.dir->set_mode(*leaf, info->permissions());
       }

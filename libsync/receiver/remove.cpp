@@ -159,7 +159,9 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   }
   if (!manner.making_room) {
     ++deleted_;
-    terms_.reporter.deleted(path, mode, terms_.agreed.deleted_messages);
+    // rsync's other process is told no more than whether it was a directory.
+    const bool told = terms_.local && terms_.agreed.deleted_messages;
+    terms_.reporter.deleted(path, told ? (is_dir ? uint32_t{S_IFDIR} : uint32_t{S_IFREG}) : mode, terms_.agreed.deleted_messages);
     terms_.totals.deleted.add(mode);
     if (S_ISDIR(mode)) ++counts_.dirs;
     else if (S_ISLNK(mode)) ++counts_.symlinks;
