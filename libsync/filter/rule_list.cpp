@@ -253,7 +253,7 @@ Status RuleLoader::add_content(RuleBlock& to, std::string_view content, const st
   place_.file = hide_name ? "" : name;
   if (hide_name) place_.named_at = outer.in_file ? outer.where() : "";
   ++depth_;
-  const Status done = each_line(content, words, facts_.from0, [&](std::string_view text, int line) -> Status {
+  const Status done = each_line(content, words, nulls_, [&](std::string_view text, int line) -> Status {
     place_.line = line;
     if (text.size() >= proto::kBigPath) {
       complain("discarding over-long filter: " + place_.shown(text));

@@ -100,7 +100,9 @@ class RuleLoader {
     Side side = Side::kReceiver;
   };
 
-  RuleLoader(const RuleFacts& facts, RuleSet& set) : facts_(facts), set_(set) {}
+  RuleLoader(const RuleFacts& facts, RuleSet& set) : facts_(facts), set_(set), nulls_(facts.from0) {}
+  // How rules in files end from here on, where that is not as the facts say: options count in their order.
+  void end_rules_with_nul(bool nulls) { nulls_ = nulls; }
 
   Status add_text(RuleBlock& to, std::string_view text, uint32_t defaults, unsigned manner);
   // A file by its absolute name, or by the one the user typed.
@@ -124,6 +126,7 @@ class RuleLoader {
 
   const RuleFacts& facts_;
   RuleSet& set_;
+  bool nulls_;
   RulePlace place_;
   int depth_ = 0;
 };

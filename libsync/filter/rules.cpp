@@ -74,6 +74,7 @@ RuleFacts facts_of(const Options& options, RuleWorld world) {
 }
 
 Status add_argument(RuleLoader& loader, RuleBlock& to, const FilterArgument& argument, int& short_count) {
+  loader.end_rules_with_nul(argument.nulls);
   switch (argument.kind) {
     case FilterArgument::Kind::kFilter:
       return loader.add_text(to, argument.text, 0, 0);

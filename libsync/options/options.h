@@ -29,6 +29,7 @@ struct FilterArgument {
   enum class Kind : uint8_t { kFilter, kInclude, kExclude, kIncludeFrom, kExcludeFrom, kCvs, kPerDirShort /* -F */ };
   Kind kind;
   std::string text;
+  bool nulls = false;  // -0 stood before it: rules of its file end in NUL
 };
 
 // Does an output format show %X? Between the percent sign and the letter may be apostrophes, a minus and a width.

@@ -133,7 +133,7 @@ Status add_basis(Draft& draft, BasisDirKind kind, std::string_view dir) {
 }
 
 Status add_filter(Draft& draft, FilterArgument::Kind kind, std::string_view text) {
-  draft.filters.push_back({kind, std::string(text)});
+  draft.filters.push_back({kind, std::string(text), draft.from0});
   return {};
 }
 
