@@ -82,6 +82,7 @@ class Generator {
   Status touch_up(const Entry& entry, const std::string& path);
   Status finish_phases();
   Result<bool> parent_known(const Segment& segment, const Entry& entry);
+  void expect_backup_dirs();
   void touched(std::string_view dir);
   Segment* segment_of(int32_t ndx, std::shared_ptr<Segment>& keep) const;
 
@@ -119,6 +120,7 @@ class Generator {
   bool last_parent_known_ = false;
   std::unordered_set<std::string> touched_;
   std::string last_touched_;
+  std::unordered_set<std::string> backup_ways_;  // directories in which a directory for backups may be made
   std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
   std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
   int working_phase_ = 0;

@@ -99,8 +99,10 @@ Status Generator::release_finished() {
     if (last) TRY(transfers_.phase_done());
     else TRY(transfers_.list_done());
     if (oldest->parent) {
-      // Deletions that come late move directory times again.
-      if (terms_.delete_mode == DeleteMode::kDelay) late_dirs_.push_back(oldest->parent);
+      // Deletions that come late move directory times again, as do directories for backups.
+      const std::string_view path = oldest->parent->path();
+      const bool moves_again = terms_.delete_mode == DeleteMode::kDelay || backup_ways_.contains(std::string(path == "." ? std::string_view() : path));
+      if (moves_again) late_dirs_.push_back(oldest->parent);
       else TRY(touch_up(oldest->parent->entry, std::string(oldest->parent->path())));
     }
     segments_.pop_front();
@@ -136,7 +138,22 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   return {};
 }
 
+// Directories for backups may be made anywhere on the way to them, which changes the time of where they are made.
+void Generator::expect_backup_dirs() {
+  std::string_view below = terms_.options.backup_dir;
+  if (!terms_.options.backup || below.empty()) return;
+  const std::string top = destination_.absolute() + "/";
+  if (below[0] == '/') {
+    if (!below.starts_with(top)) return;
+    below.remove_prefix(top.size());
+  }
+  backup_ways_.emplace();
+  for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1)) backup_ways_.emplace(below.substr(0, slash));
+  touched_.insert(backup_ways_.begin(), backup_ways_.end());
+}
+
 Status Generator::run() {
+  expect_backup_dirs();
   while (upcoming_.empty() && !list_complete_) TRY(take_events(true));
   if (terms_.delete_mode == DeleteMode::kBefore && !destination_.solo() && !upcoming_.empty() && upcoming_.front()->count() > 0) {
     remover_.note_io_error(upcoming_.front()->io_error);
