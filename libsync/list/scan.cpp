@@ -266,7 +266,8 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
                           const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
-  const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && follows);
+  // With --fake-super what cannot be read is complained about, excluded or not.
+  const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && follows) && !o.fake_super;
   // Rules come first where the listing tells the type: what is excluded need not be looked at.
   if (scope && type_known && scope->excluded(path, type_hint == DT_DIR)) return -1;
   std::string target;

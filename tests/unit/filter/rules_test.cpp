@@ -135,7 +135,7 @@ TEST_CASE("rules: lines end in LF, CR or both; comments are skipped; over-long l
   world.files["rules"] = "- a\r\n;c\n#d\r- b\r\r\n+ e\n- " + std::string(6000, 'x') + "\n- f";
   CHECK(sent(with_filters({". rules"}), 32, world) == Texts{"- a", "- b", "+ e", "- f"});
   Options zeros = with_filters({". rules"});
-  zeros.from0 = true;
+  for (FilterArgument& filter : zeros.filters) filter.nulls = true;
   world.files["rules"] = std::string("- a\nb\0- c\r\0", 12);
   CHECK(sent(zeros, 32, world) == Texts{"- a\nb", "- c\r"});
   World loud;
