@@ -22,7 +22,10 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   const bool is_dir_here = spot.here && spot.here->is_dir();
   if (!own_turn) {
     // Its own turn comes with its list. Making it now, while its parent is being worked on, keeps the parent's time right.
-    if (!o.times || o.omit_dir_times || is_dir_here) return {};
+    if (is_dir_here) return {};
+    // Where the parent has more rights only while it is being worked on, later would be too late.
+    const bool keeps_times = o.times && !o.omit_dir_times;
+    if (!keeps_times && !lent_.contains(std::string(spot.dir_path))) return {};
     DirNode* node = spot.segment->dir_of_ndx(spot.ndx);
     if (spot.here && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir)) return {};
     if (o.dry_run) {
