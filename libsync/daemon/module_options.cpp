@@ -40,6 +40,8 @@ void impose_module(Options& options, const Module& m, const Standing& standing, 
   }
   const auto limit = static_cast<uint64_t>(standing.bwlimit_kib);
   if (limit > 0 && (options.bwlimit_kib == 0 || options.bwlimit_kib > limit)) options.bwlimit_kib = limit;
+  // What the client says about suffixes has no effect here, as with rsync.
+  options.skip_compress = m.text(Param::kDontCompress);
   options.ignore_nonreadable = m.flag(Param::kIgnoreNonreadable);
   options.insecure_links = m.flag(Param::kInsecureLinks);
   // A client decides whether names are converted, the module to what.

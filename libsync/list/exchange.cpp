@@ -19,7 +19,7 @@ ListSender::ListSender(const Terms& terms, Writer& out)
 
 Status ListSender::send(Segment& segment) {
   const Options& o = terms_.options;
-  const bool with_names = terms_.agreed.incremental && !o.numeric_ids;
+  const bool with_names = terms_.agreed.incremental && !o.numeric_ids && !o.ignore_names;
   const uint64_t start = out_.position();
   for (int32_t i = 0; i < segment.count(); ++i) {
     const Entry& entry = segment.added(i);
@@ -128,8 +128,9 @@ Status ListSender::send_acl(proto::AclKind kind, int32_t number, bool with_names
 Status ListSender::send_trailer() {
   const Options& o = terms_.options;
   if (!terms_.agreed.incremental && !o.numeric_ids) {
-    if (o.owner || o.acls) TRY(proto::write_id_list(names_.user_list(), terms_.agreed, out_));
-    if (o.group || o.acls) TRY(proto::write_id_list(names_.group_list(), terms_.agreed, out_));
+    // A module with numeric ids has no names to tell.
+    if (o.owner || o.acls) TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.user_list(), terms_.agreed, out_));
+    if (o.group || o.acls) TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.group_list(), terms_.agreed, out_));
   }
   if (terms_.agreed.io_error_after_list)
     TRY(out_.i32(o.ignore_errors ? 0 : terms_.reporter.state().io_error.load()));

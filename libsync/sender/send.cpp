@@ -17,10 +17,23 @@ constexpr int64_t kLookAhead = 1000;      // entries in lists that the far gener
 constexpr int64_t kIdleLookAhead = 10000;
 constexpr size_t kQueuedRequests = 256;   // then only the far generator waits
 constexpr size_t kOpenedAhead = 32;       // each holds a descriptor
+
+// rsync changes no level within a stream; a list of suffixes counts only where a daemon's module lists every name, and
+// then zlib stores.
+proto::Agreement agreed_on_tokens(const Terms& terms) {
+  proto::Agreement agreed = terms.agreed;
+  const bool zlib = agreed.compression == proto::Compression::kZlib || agreed.compression == proto::Compression::kZlibx;
+  const std::string words = " " + terms.options.skip_compress + " ";
+  if (zlib && !terms.options.module_name.empty() && words.find(" * ") != std::string::npos) {
+    agreed.compression_level = 0;
+    agreed.compression_level_given = true;
+  }
+  return agreed;
+}
 }  // namespace
 
 Sender::Sender(const Terms& terms, Channel& channel, Scanner& scanner, ListSender& lists)
-    : terms_(terms), channel_(channel), scanner_(scanner), lists_(lists), tokens_(proto::make_token_writer(terms.agreed)),
+    : terms_(terms), channel_(channel), scanner_(scanner), lists_(lists), tokens_(proto::make_token_writer(agreed_on_tokens(terms))),
       hasher_(terms.agreed), incoming_(kQueuedRequests) {}
 
 Status Sender::send_one_list() {

@@ -113,10 +113,6 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     if (options.timeout_s > 0 && agreed.version >= 31) channel.mux.post(proto::IoTimeoutMessage{options.timeout_s});
   }
 
-  ItemStyle style = reporter.style();
-  style.symlink_times = we_send ? agreed.symlink_times : agreed.item_flags;
-  style.digest_kind = options.checksum ? agreed.list_digest : agreed.transfer_digest;
-  reporter.set_style(style);
   say_algorithms(terms);
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
