@@ -80,11 +80,13 @@ void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bo
   terms_.reporter.error_transfer(Role::kSender, is_dir ? fmt::format("opendir {} failed", shown(root, path)) : fmt::format("readlink_stat({}) failed", shown(root, path)), error);
 }
 
+namespace {
+bool may_follow(const Options& o) { return o.copy_links || o.copy_dirlinks || o.copy_unsafe_links; }
+}  // namespace
+
 // look() failed: a link that was to be followed leads nowhere, or the name itself is the trouble.
 void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error) {
-  const Options& o = terms_.options;
-  const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
-  const auto itself = error == ENOENT && follows ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
+  const auto itself = error == ENOENT && may_follow(terms_.options) ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
   if (!itself || !itself->is_symlink()) return stat_problem(root, path, error, false);
   general_error();
   terms_.reporter.error_line(fmt::format("symlink has no referent: {}", shown(root, path)), true);
@@ -265,9 +267,8 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
 int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
                           const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
-  const bool follows = o.copy_links || o.copy_dirlinks || o.copy_unsafe_links;
   // With --fake-super what cannot be read is complained about, excluded or not.
-  const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && follows) && !o.fake_super;
+  const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && may_follow(o)) && !o.fake_super;
   // Rules come first where the listing tells the type: what is excluded need not be looked at.
   if (scope && type_known && scope->excluded(path, type_hint == DT_DIR)) return -1;
   std::string target;

@@ -91,7 +91,8 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     }
     if (info && terms.options.fake_super) {
       const auto leaf = io::Leaf::check(name);
-      info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, Role::kGenerator, fmt::format("\"{}\"", join_path(names_[static_cast<size_t>(i)], path)));
+      info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, Role::kGenerator,
+                  full_name(names_[static_cast<size_t>(i)], path, terms.options));
     }
     if (!info || kind_of(info->mode) != wanted) continue;
     const auto same_attributes = [&](const Object& object) {

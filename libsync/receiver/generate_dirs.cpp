@@ -143,24 +143,25 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const uint32_t mode = (lent != lent_.end() ? lent->second : entry.mode) & 07777;
   const bool fix_time = o.times && !o.omit_dir_times && touched_.contains(path == "." ? std::string() : path);
   if (!fix_mode && !fix_time) return {};
+  const std::string name(leaf_of_path(path));
+  const auto leaf = io::Leaf::check(name);
+  std::shared_ptr<const io::Dir> parent;
+  const auto look_at_name = [&]() -> Result<io::FileInfo> {
+    parent = TRY(destination_.dir(dir_of_path(path)));
+    return parent->info(TRY(leaf));
+  };
   if (o.keep_dirlinks && path != ".") {
     // What -K went through is somebody else's directory: its attributes are left alone.
-    const auto parent = destination_.dir(dir_of_path(path));
-    const std::string name(leaf_of_path(path));
-    const auto leaf = io::Leaf::check(name);
-    const auto info = parent && leaf ? (*parent)->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
+    const auto info = look_at_name();
     if (!info || info->is_symlink()) return {};
   }
   const auto dir = destination_.dir(path == "." ? std::string_view() : std::string_view(path));
   if (!dir) {
     // Something else kept the place (--ignore-existing).
-    const auto parent = destination_.dir(dir_of_path(path));
-    const std::string name(leaf_of_path(path));
-    const auto leaf = io::Leaf::check(name);
-    const auto info = parent && leaf ? (*parent)->info(*leaf) : Result<io::FileInfo>(fail(Error(ENOENT)));
+    const auto info = look_at_name();
     if (!info || info->is_dir()) return {};
-    if (fix_mode && !info->is_symlink()) (void)(*parent)->set_mode(*leaf, mode);
-    if (fix_time && !terms_.same_time(info->mtime, entry.time())) (void)(*parent)->set_times(*leaf, info->atime, entry.time());
+    if (fix_mode && !info->is_symlink()) (void)parent->set_mode(*leaf, mode);
+    if (fix_time && !terms_.same_time(info->mtime, entry.time())) (void)parent->set_times(*leaf, info->atime, entry.time());
     return {};
   }
   if (fix_time) {
@@ -168,6 +169,7 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
     if (info && !terms_.same_time(info->mtime, entry.time())) (void)(*dir)->set_self_times(info->atime, entry.time());
   }
   if (fix_mode) (void)(*dir)->set_self_mode(mode);
+  if (lent != lent_.end()) lent_.erase(lent);
   return {};
 }
 

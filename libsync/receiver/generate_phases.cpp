@@ -142,7 +142,7 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
 void Generator::expect_backup_dirs() {
   std::string_view below = terms_.options.backup_dir;
   if (!terms_.options.backup || below.empty()) return;
-  const std::string top = destination_.absolute() + "/";
+  const std::string top = destination_.absolute() == "/" ? "/" : destination_.absolute() + "/";
   if (below[0] == '/') {
     if (!below.starts_with(top)) return;
     below.remove_prefix(top.size());

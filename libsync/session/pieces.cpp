@@ -203,6 +203,7 @@ void ListLines::done(int64_t entries) {
   }
   open_ = false;
 }
+
 Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
   BasisDirs::open(terms, destination).say_missing(terms);
   const Options& o = terms.options;
