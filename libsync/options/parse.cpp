@@ -277,8 +277,7 @@ Result<ParsedCommand> parse_daemon(const std::vector<const char*>& args) {
 }
 
 // One pass over the words with everything that may end it early.
-Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft draft,
-                                  const ParseEnvironment& environment) {
+Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& draft, const ParseEnvironment& environment) {
   if (args.size() < 2 && !draft.daemon_child && draft.secluded_level != 2) return usage();
   const bool second_vector = draft.secluded_level == 2;
   const Draft start = draft;
@@ -331,8 +330,15 @@ Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft dr
     command.draft = std::make_shared<Draft>(std::move(draft));
     return command;
   }
-  command.options = TRY(resolve(std::move(draft), popt->operands(), environment));
+  command.options = TRY(resolve(draft, popt->operands(), environment));
   if (!command.options.write_batch.empty()) command.options.command_line.assign(args.begin(), args.end());
+  return command;
+}
+
+Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft draft, const ParseEnvironment& environment) {
+  Result<ParsedCommand> command = read_words(args, draft, environment);
+  const bool ended_early = !command || command->what == What::kPrint;
+  if (ended_early && environment.check_rules && !draft.server && !draft.filters.empty()) TRY(environment.check_rules(draft));
   return command;
 }
 
