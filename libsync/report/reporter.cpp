@@ -357,6 +357,7 @@ void Reporter::mute_info(bool muted) { impl_->muted = muted; }
 
 void Reporter::error_transfer(Role role, std::string_view text, int sys) {
   const std::string what = sys != 0 ? fmt::format(": {} ({})", std::generic_category().message(sys), sys) : "";
+  if (role != Role::kSender) state_.receiving_error = true;
   impl_->say(Kind::kErrorXfer, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what));
 }
 
@@ -366,8 +367,10 @@ void Reporter::error(Role role, std::string_view text, int sys) {
 }
 
 void Reporter::error_line(std::string_view line, bool counts) {
+  if (counts) state_.receiving_error = true;
   impl_->say(counts ? Kind::kErrorXfer : Kind::kError, with_newline(line));
 }
+void Reporter::sender_error_line(std::string_view line) { impl_->say(Kind::kErrorXfer, with_newline(line)); }
 void Reporter::warning_line(std::string_view line) { impl_->say(Kind::kWarning, with_newline(line)); }
 void Reporter::info_line(std::string_view line) { impl_->say(Kind::kInfo, with_newline(line)); }
 void Reporter::info_line_if(Info what, int level, std::string_view line) {

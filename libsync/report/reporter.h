@@ -51,6 +51,8 @@ struct ItemFacts {
 struct RunState {
   std::atomic<int> io_error{0};             // bits: 1 general, 2 vanished, 4 delete limit
   std::atomic<bool> transfer_error{false};  // an ERROR_XFER message was made or received
+  // The same of all but the sending half: where both halves are here, it stands for what the other one knows.
+  std::atomic<bool> receiving_error{false};
 };
 
 // Where a Reporter writes and what it knows of the machine; the defaults are those of a program.
@@ -90,6 +92,8 @@ class Reporter {
   void error(Role role, std::string_view text, int sys = 0);
   // A complete line of error class as rsync words it, without prefix; `counts`: ends the run with 23.
   void error_line(std::string_view line, bool counts);
+  // One that counts, said by the sending half.
+  void sender_error_line(std::string_view line);
   void warning_line(std::string_view line);
   // Information: to standard output (and the log). `line` without newline.
   void info_line(std::string_view line);

@@ -74,7 +74,7 @@ void SourceView::remove(const Entry& entry) {
   const bool same = (!S_ISREG(info->mode) || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&
                     (entry.nsec == 0 || info->mtime.nsec == entry.nsec);
   if (!same) {
-    terms_.reporter.error_line(fmt::format("ERROR: Skipping sender remove for changed file: {}", name), true);
+    terms_.reporter.sender_error_line(fmt::format("ERROR: Skipping sender remove for changed file: {}", name));
     return;
   }
   if (const Status gone = (*where)->unlink(*leaf); !gone) {

@@ -117,6 +117,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   auto setup = IdMap::Setup::of_process(o, true);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
   ListReceiver lists(terms, no_reader, TRY(IdMap::from_options(o, std::move(setup), *ids)), {});
+  TRY(lists.heed(filters));
 
   const auto prepare = [&](Segment& segment) -> Status {
     TRY(lists.adopt(segment));
@@ -195,7 +196,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 
 // A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
 Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file,
-                     BatchWriter* batch, Role& blame) {
+                     BatchWriter* batch, Role& blame, int& child) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
   const io::Fd near(ends[0]), far(ends[1]);
@@ -253,8 +254,10 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   add_io(totals.io, other_totals.io);
   totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   totals.list_bytes = 0;
-  if (other_reporter.state().transfer_error) reporter.state().transfer_error = true;
-  reporter.state().io_error |= other_reporter.state().io_error;
+  const RunState& other_state = other_reporter.state();
+  child = final_exit_code(0, 0, other_state.io_error, other_state.transfer_error);
+  if (other_state.transfer_error) reporter.state().transfer_error = true;
+  reporter.state().io_error |= other_state.io_error;
   // Told to end: what the two ends then make of each other's silence is no news.
   if (!status || !far_status) TRY(stop.check());
   if (!far_status && !other.channel.mux.enabled()) {
@@ -278,6 +281,8 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
   Progress progress(reporter, options, totals);
   bool parts_say_matches = false;
   Role blame = Role::kSender;  // whose trouble a failure is
+  // What the receiving half ends with goes before what only the sending half knows, as between processes.
+  int child = kExitOk;
   const auto run = [&]() -> Status {
     const proto::Agreement agreed = TRY(agree_with_ourselves(options));
     TRY(become_copy_user(options, Role::kClient, reporter));
@@ -287,13 +292,14 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
     if (batch) terms.whole_file = options.whole_file.value_or(false);
     if (batch || !terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
       parts_say_matches = true;
-      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file, batch, blame);
+      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file, batch, blame, child);
     }
     say_algorithms(terms);
     FilterRules filters = std::move(files.rules);
     filters.settle(options, agreed, true);
     const SourceNames sources = TRY(local_source_names(options, journey.sources, files.names));
     TRY(copy_directly(terms, filters, sources.base, sources.names, journey.destination, blame));
+    child = final_exit_code(0, 0, reporter.state().io_error, reporter.state().receiving_error);
     reporter.heap(Role::kSender);
     reporter.heap(Role::kReceiver, true);
     reporter.heap(Role::kGenerator, true);
@@ -308,7 +314,7 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
   if (!parts_say_matches) reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches=0  hash_hits=0  false_alarms=0 data={}", totals.literal_bytes.load()));
   reporter.totals(totals, std::min(options.protocol, proto::kNewestVersion));
   ending.speak_as(Role::kSender);
-  return ending.of_success();
+  return ending.of_success(child);
 }
 
 }  // namespace ocsync::sync
