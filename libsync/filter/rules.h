@@ -111,8 +111,7 @@ class FilterScope {
  public:
   // At the transfer root; reads nothing yet (not even the root's merge files: enter("") does, when the root itself is
   // transferred). `root_path` is the absolute path of that root (for rules with the '/' modifier).
-  static Result<FilterScope> at_root(const FilterRules& rules, Side side, const std::string& root_path,
-                                     const io::Dir& root);
+  static Result<FilterScope> at_root(const FilterRules& rules, Side side, const std::string& root_path);
   // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
   // files.
   Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;

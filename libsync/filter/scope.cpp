@@ -144,8 +144,7 @@ Status FilterScope::State::look_above(size_t index, RuleLoader& loader) {
   return done;
 }
 
-Result<FilterScope> FilterScope::at_root(const FilterRules& rules, Side side, const std::string& root_path,
-                                         const io::Dir& /*root*/) {
+Result<FilterScope> FilterScope::at_root(const FilterRules& rules, Side side, const std::string& root_path) {
   auto state = std::make_shared<State>();
   state->list = rules.list_;
   state->set = rules.list_->set;

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "libproto/ids_wire.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/list/paths.h"
+#include "libsync/list/prune.h"
 #include "libsync/meta/book.h"
 
 namespace ocsync::sync {
@@ -400,7 +403,7 @@ Status ListReceiver::finish(Segment& segment) {
   for (int32_t i = 0; i < segment.count(); ++i) {
     if (DirNode* node = segment.dir_added(i)) node->refresh(segment.added(i));
   }
-  if (o.prune_empty_dirs && !terms_.agreed.incremental) prune_empty(segment);
+  if (o.prune_empty_dirs && !terms_.agreed.incremental) prune_empty(segment, spared_);
   if (o.hard_links > 0) {
     // In order of work: who is first and last of its group, as far as is known now.
     std::unordered_map<int64_t, int32_t> last;
@@ -422,6 +425,14 @@ Status ListReceiver::finish(Segment& segment) {
       }
   }
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
+  return {};
+}
+
+Status ListReceiver::heed(const FilterRules& filters) {
+  if (!terms_.options.prune_empty_dirs || filters.empty()) return {};
+  // The destination is not known yet: full paths start where we are.
+  std::error_code unknown;
+  spared_ = TRY(FilterScope::at_root(filters, Side::kReceiver, std::filesystem::current_path(unknown).string()));
   return {};
 }
 
@@ -464,22 +475,6 @@ Result<std::shared_ptr<Segment>> ListReceiver::sub_list(int32_t number) {
   TRY(finish(*segment));
   segment->parent = &node;
   return segment;
-}
-
-void ListReceiver::prune_empty(Segment& segment) {
-  // From the back: a directory stays if something below it stays that is no directory.
-  std::unordered_map<std::string, bool> needed;
-  for (int32_t i = segment.count() - 1; i >= 0; --i) {
-    Entry& entry = segment.sorted(i);
-    if (!entry.active()) continue;
-    const std::string path = entry.path();
-    if (entry.is_dir() && !entry.is_root() && !needed.contains(path)) {
-      entry.set(kCleared);
-      continue;
-    }
-    for (std::string_view dir = dir_of_path(path); !dir.empty(); dir = dir_of_path(dir))
-      if (!needed.emplace(std::string(dir), true).second) break;
-  }
 }
 
 void clean_duplicates(Segment& segment, const Terms& terms) {

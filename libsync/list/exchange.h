@@ -11,6 +11,7 @@
 #include "libproto/entry_wire.h"
 #include "libproto/index.h"
 #include "libproto/meta_wire.h"
+#include "libsync/filter/rules.h"
 #include "libsync/list/dir_table.h"
 #include "libsync/list/ids.h"
 #include "libsync/list/segment.h"
@@ -60,6 +61,8 @@ using AdmitEntry = std::function<Result<Admission>(std::string_view path, bool i
 class ListReceiver {
  public:
   ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit);
+  // The rules that spare directories from --prune-empty-dirs.
+  Status heed(const FilterRules& filters);
   // The first list of the session with whatever follows it directly.
   Result<std::shared_ptr<Segment>> first();
   // The list of directory `number`, whose index was just read.
@@ -79,7 +82,6 @@ class ListReceiver {
   Status finish(Segment& segment);
   int64_t link_key_of(uint64_t dev, uint64_t ino);
   void derive_content_marks(Entry& entry, uint8_t shared);
-  void prune_empty(Segment& segment);
 
   const Terms& terms_;
   Reader* in_;
@@ -87,6 +89,7 @@ class ListReceiver {
   IdMap ids_;
   AdmitEntry admit_;
   std::optional<ModeChanges> chmod_;
+  std::optional<FilterScope> spared_;  // directories that it excludes are not pruned
   DirTable dirs_;
   proto::WireEntry wire_, leader_;
   proto::AclDecoder acls_;

@@ -46,7 +46,7 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   if (!opened) return fail(opened.error());
   root->dir = std::make_shared<const io::Dir>(std::move(*opened));
   root->cache = std::make_unique<DirCache>(root->dir, source_follow(terms_.options));
-  root->scope = TRY(FilterScope::at_root(filters_, Side::kSender, root->absolute, *root->dir));
+  root->scope = TRY(FilterScope::at_root(filters_, Side::kSender, root->absolute));
   roots_.push_back(std::move(root));
   return static_cast<uint32_t>(roots_.size() - 1);
 }
@@ -89,7 +89,7 @@ void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, con
   const auto itself = error == ENOENT && may_follow(terms_.options) ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
   if (!itself || !itself->is_symlink()) return stat_problem(root, path, error, false);
   general_error();
-  terms_.reporter.error_line(fmt::format("symlink has no referent: {}", shown(root, path)), true);
+  terms_.reporter.sender_error_line(fmt::format("symlink has no referent: {}", shown(root, path)));
 }
 
 bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
@@ -383,7 +383,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
       if (opened) {
         auto entered = scope.enter(below, **opened);
         if (entered) inside = std::move(*entered);
-        else terms_.reporter.error_line(entered.error().text, true);
+        else terms_.reporter.sender_error_line(entered.error().text);
       }
     }
     list_directory(segment, root, below, inside, true);

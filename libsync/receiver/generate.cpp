@@ -14,7 +14,7 @@ Generator::Generator(const Terms& terms, const FilterRules& filters, Destination
       remover_(terms, filters, destination, backups_), basis_(BasisDirs::open(terms, destination)), fuzzy_(terms, basis_),
       default_perms_(0777 & ~terms.umask) {
   if (terms.module_filters && destination.root())
-    if (auto scope = FilterScope::at_root(filters, Side::kReceiver, destination.absolute(), *destination.root())) guard_ = std::move(*scope);
+    if (auto scope = FilterScope::at_root(filters, Side::kReceiver, destination.absolute())) guard_ = std::move(*scope);
 }
 
 void Generator::touched(std::string_view dir) {

@@ -15,7 +15,7 @@ Remover::Remover(const Terms& terms, const FilterRules& filters, Destination& de
 // The rules in force inside `path`; those of the directories on the way are kept for the next call.
 Result<FilterScope> Remover::scope_in(const std::string& path) {
   if (scopes_.empty()) {
-    FilterScope root = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute(), *destination_.root()));
+    FilterScope root = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
     if (filters_.has_per_directory()) root = TRY(root.enter("", *destination_.root()));
     scopes_.emplace_back("", std::move(root));
   }

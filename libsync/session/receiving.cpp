@@ -21,6 +21,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   auto setup = IdMap::Setup::of_process(o, terms.agreed.id0_names);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
+  TRY(lists.heed(filters));
 
   if (filters.has_xattr_rules()) terms.meta->policy.filters = &filters;
   ListLines lines(terms, false);

@@ -41,8 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto rules = FilterRules::from_wire(texts, options, agreed, no_world());
   if (!rules) return 0;
   constexpr const char* kNames[] = {"a", "b/c", "x.o", "deep/er/path", "b"};
-  const io::Dir none;
-  const auto scope = FilterScope::at_root(*rules, Side::kSender, "/r", none);
+  const auto scope = FilterScope::at_root(*rules, Side::kSender, "/r");
   for (const char* name : kNames) (void)scope->verdict(name, size % 2 == 0);
 
   // As if a client had these rules: all that travel must be understood and mean the same.

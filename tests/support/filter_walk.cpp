@@ -115,11 +115,11 @@ int main(int argc, char** argv) {
   const std::string source = absolute(options.operands[0]);
   const io::Dir source_dir = must(io::Dir::open_trusted(source));
   std::set<std::string> names, deleted;
-  list(source_dir, "", must(FilterScope::at_root(rules, Side::kSender, source, source_dir)), names);
+  list(source_dir, "", must(FilterScope::at_root(rules, Side::kSender, source)), names);
   if (options.operands.size() > 1) {
     const std::string target = absolute(options.operands[1]);
     const io::Dir target_dir = must(io::Dir::open_trusted(target));
-    sweep(target_dir, "", must(FilterScope::at_root(rules, Side::kReceiver, target, target_dir)), names, deleted);
+    sweep(target_dir, "", must(FilterScope::at_root(rules, Side::kReceiver, target)), names, deleted);
     names = deleted;
   }
   for (const std::string& name : names) std::printf("%s\n", name.c_str());

@@ -68,8 +68,7 @@ Texts sent(const Options& options, int version, World world = {}) {
 
 // The verdicts of rules without a directory to be in.
 bool excluded(const FilterRules& rules, Side side, const char* path, bool is_dir = false, bool removing = false) {
-  const io::Dir none;
-  const auto scope = FilterScope::at_root(rules, side, "/top/src", none);
+  const auto scope = FilterScope::at_root(rules, side, "/top/src");
   REQUIRE(scope);
   return scope->excluded(path, is_dir, removing);
 }
@@ -393,8 +392,7 @@ TEST_CASE("rules: a module hides names, and what is below hidden directories, fr
   CHECK(excluded(*rules, Side::kSender, "x.key"));
   CHECK(excluded(*rules, Side::kSender, "z"));
   CHECK_FALSE(excluded(*rules, Side::kSender, "y"));
-  const io::Dir none;
-  const auto scope = FilterScope::at_root(*rules, Side::kSender, "/top/src", none);
+  const auto scope = FilterScope::at_root(*rules, Side::kSender, "/top/src");
   CHECK(scope->hidden_by_module("x.key", false));
   CHECK_FALSE(scope->hidden_by_module("z", false));
 }

@@ -31,7 +31,7 @@ struct Tree : io::Scratch {
   Result<FilterScope> try_in(const FilterRules& rules, const std::string& folder, Side side = Side::kSender,
                              const std::string& root = "") {
     const io::Dir top = *io::Dir::open_trusted(root.empty() ? path : path + "/" + root);
-    FilterScope scope = TRY(FilterScope::at_root(rules, side, root.empty() ? path : path + "/" + root, top));
+    FilterScope scope = TRY(FilterScope::at_root(rules, side, root.empty() ? path : path + "/" + root));
     scope = TRY(scope.enter("", top));
     for (size_t at = 0; at < folder.size();) {
       at = std::min(folder.find('/', at + 1), folder.size());
