@@ -31,7 +31,7 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
   uint32_t mode = info.permissions();
   if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
   (void)to.set_mode(mode);
-  if (o.times && !info.is_dir()) (void)to.set_times(info.atime, info.mtime);
+  if (o.times && !(info.is_dir() && o.omit_dir_times)) (void)to.set_times(info.atime, info.mtime);
 }
 
 // The directory `relative` below --backup-dir, made component by component in held directories.
@@ -42,7 +42,7 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
     const std::string path = dir[0] == '/' ? dir : join_path(destination_.absolute(), dir);
     // One that is there is not asked for its parents, which may be out of bounds for us.
     auto opened = open_named_dir(path, terms_.options);
-    if (!opened) {
+    if (!opened && !root_made_) {
       std::string made;
       for (size_t i = 0; i < path.size();) {
         const size_t end = path.find('/', i + 1);
@@ -56,9 +56,10 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
         }
         i = end == std::string::npos ? path.size() : end;
       }
+      root_made_ = true;
       opened = open_named_dir(path, terms_.options);
     }
-    if (!opened) return fail(Fault::kFileIo, fmt::format("cannot open backup-dir \"{}\"", path), opened.error().sys);
+    if (!opened) return fail(Error(opened.error().sys));
     root_ = std::make_shared<const io::Dir>(std::move(*opened));
   }
   std::shared_ptr<const io::Dir> here = root_;
@@ -101,13 +102,37 @@ Result<Backups::Place> Backups::place_for(const std::string& path) {
   return place;
 }
 
+// What cannot be moved or linked to its place is made there anew, and that fails as well, each kind in its own words.
+Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const {
+  const Options& o = terms_.options;
+  const std::string place = name_of(path), shown_place = destination_.shown(place);
+  if (info.is_symlink() && o.links) {
+    const auto target = dir.read_link(leaf);
+    terms_.reporter.error(role_, fmt::format("link {} -> \"{}\"", shown_place, target ? *target : ""), error);
+  } else if ((info.is_device() && o.devices && terms_.may_chown) || (info.is_special() && o.specials)) {
+    terms_.reporter.error(role_, fmt::format("mknod {} failed", shown_place), error);
+  } else if (!info.is_regular()) {
+    terms_.reporter.info_line_if(Info::kNonreg, 1, fmt::format("make_bak: skipping non-regular file {}", path));
+    return true;
+  } else {
+    terms_.reporter.error_transfer(role_, fmt::format("open {}", shown_place), error);
+    terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), place), error);
+    return fail(Error(Fault::kFileIo, {}));
+  }
+  terms_.reporter.error_transfer(role_, fmt::format("stat {} failed", shown_place), error);
+  if (!keep_target) TRY(dir.unlink(leaf));
+  return true;
+}
+
 Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target) {
   const auto info = dir.info(leaf);
   if (!info) {
     if (info.error().sys == ENOENT) return false;
     return fail(info.error());
   }
-  const Place place = TRY(place_for(path));
+  const auto found = place_for(path);
+  if (!found && found.error().text.empty() && !terms_.options.backup_dir.empty()) return go_without(path, dir, leaf, *info, found.error().sys, keep_target);
+  const Place place = TRY(found);
   const io::Leaf to = TRY(io::Leaf::check(place.leaf));
   const Options& o = terms_.options;
   if (info->is_symlink() && o.safe_links) {

@@ -13,7 +13,7 @@ namespace ocsync::sync {
 // One thread's own (it caches directories).
 class Backups {
  public:
-  Backups(const Terms& terms, Destination& destination) : terms_(terms), destination_(destination) {}
+  Backups(const Terms& terms, Destination& destination, Role role) : terms_(terms), destination_(destination), role_(role) {}
 
   struct Place {
     std::shared_ptr<const io::Dir> dir;
@@ -23,6 +23,7 @@ class Backups {
   // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed.
   Result<Place> place_for(const std::string& path);
   // Moves the item away (or links it when `keep_target`, so that the name is never missing). False: nothing was there.
+  // Where the backup directory cannot be gone into, only regular files are worth a failure, which is reported then (no text, no errno).
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
   // The backup's path as messages show it.
   std::string name_of(const std::string& path) const;
@@ -33,9 +34,12 @@ class Backups {
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
+  Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const;
   const Terms& terms_;
   Destination& destination_;
+  const Role role_;
   std::shared_ptr<const io::Dir> root_;
+  bool root_made_ = false;  // tried once, as rsync does: what was a dangling link then is not made a directory later
   std::string last_path_;
   std::shared_ptr<const io::Dir> last_;
 };

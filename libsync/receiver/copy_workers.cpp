@@ -141,7 +141,7 @@ Status CopyWorkers::wait_idle() {
 
 void CopyWorkers::work() {
   Destination destination = destination_.clone();
-  Backups backups(terms_, destination);
+  Backups backups(terms_, destination, Role::kReceiver);
   Placer placer(terms_, destination, backups, Role::kReceiver);
   const std::unique_ptr<io::Ring> ring = terms_.io->make_ring(io::IoPart::kRing);
   std::unique_lock lock(mutex_);

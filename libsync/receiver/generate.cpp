@@ -10,7 +10,7 @@ namespace ocsync::sync {
 
 Generator::Generator(const Terms& terms, const FilterRules& filters, Destination& destination, Transfers& transfers, Events& events)
     : terms_(terms), filters_(filters), destination_(destination), transfers_(transfers), events_(events),
-      backups_(terms, destination), placer_(terms, destination, backups_, Role::kGenerator),
+      backups_(terms, destination, Role::kGenerator), placer_(terms, destination, backups_, Role::kGenerator),
       remover_(terms, filters, destination, backups_), basis_(BasisDirs::open(terms, destination)), fuzzy_(terms, basis_),
       default_perms_(0777 & ~terms.umask) {
   if (terms.module_filters && destination.root())
@@ -32,6 +32,22 @@ Result<bool> Generator::parent_known(const Segment& segment, const Entry& entry)
   last_parent_ = dir;
   last_parent_known_ = true;
   return true;
+}
+
+// What files get in a directory without -p. Where there is none that could tell, rsync says what it was told about that.
+uint32_t Generator::default_perms_at(const Spot& spot) const {
+  if (spot.dir) return default_perms_in(*spot.dir, terms_);
+  int error = spot.dir_error;
+  const std::string name(leaf_of_path(spot.dir_path));
+  const auto above = destination_.dir(dir_of_path(spot.dir_path));
+  if (const auto leaf = io::Leaf::check(name); above && leaf) {
+    const auto there = (*above)->info_following(*leaf);
+    error = !there ? there.error().sys : there->is_dir() ? error : EACCES;
+  }
+  if (!terms_.options.dry_run || error != ENOENT)
+    terms_.reporter.warning_line(fmt::format("default_perms_for_dir: sys_acl_get_file({}, ACL_TYPE_DEFAULT): {}, falling back on umask", spot.dir_path,
+                                             std::generic_category().message(error)));
+  return default_perms_of_mask(terms_.umask);
 }
 
 Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt) {
@@ -119,11 +135,13 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         }
       }
       if (info && o.fake_super) info = seen(spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir), *info, terms_, Role::kGenerator, destination_.shown(spot.path));
+      if (info && info->is_dir() && entry.is_regular() && transfers_.made_partial_dir(spot.path)) info = fail(Error(ENOENT));
       if (info) spot.here = *info;
       else if (info.error().fault == Fault::kFileIo) return fail(info.error());
       else stat_errno = info.error().sys;
     } else {
       stat_errno = spot.dir_error = dir.error().sys;
+      spot.no_dir = true;
       spot.leaf_text = destination_.leaf_of(entry);
       if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;
     }
@@ -139,8 +157,8 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     return {};
   }
 
-  if (!o.perms && spot.dir && (!default_perms_known_ || default_perms_dir_ != spot.dir_path)) {
-    default_perms_ = default_perms_in(*spot.dir, terms_);
+  if (!o.perms && (spot.dir || spot.no_dir) && (!default_perms_known_ || default_perms_dir_ != spot.dir_path)) {
+    default_perms_ = default_perms_at(spot);
     default_perms_dir_ = spot.dir_path;
     default_perms_known_ = true;
   }
@@ -190,7 +208,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
     case Act::kMakeLink: return handle_link(spot, decision);
     case Act::kMakeNode: return handle_node(spot, decision);
     case Act::kTransfer:
-      if (!spot.here && stat_errno != ENOENT && stat_errno != ENOTDIR) {
+      if (!spot.here && stat_errno != ENOENT) {
         terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), stat_errno);
         return {};
       }

@@ -64,6 +64,7 @@ class Generator {
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
   bool copy_basis(Spot& spot, const BasisDirs::Match& match);
   void say_unmade(const Spot& spot);
+  uint32_t default_perms_at(const Spot& spot) const;
   uint32_t mode_of_new_content(const Spot& spot, const Basis& basis);
 
   // Hard links.

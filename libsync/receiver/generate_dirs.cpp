@@ -75,7 +75,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     }
     if (match.level == 3) {
       if (terms_.itemizes() && terms_.reporter.shows_unchanged())
-        TRY(report(spot, match.info, proto::kLocalChange | proto::kMatched));
+        TRY(report(spot, match.info, proto::kLocalChange | proto::kMatched, {}, meta_flags(spot, match.info, &*like, false)));
       say_uptodate(spot, false, "/");
       spot.quiet = true;
     }
@@ -141,8 +141,9 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const auto lent = lent_.find(path);
   const bool fix_mode = lent != lent_.end() || (!terms_.may_chown && o.perms && !(entry.mode & S_IWUSR));
   const uint32_t mode = (lent != lent_.end() ? lent->second : entry.mode) & 07777;
-  const bool fix_time = o.times && !o.omit_dir_times && touched_.contains(path == "." ? std::string() : path);
-  if (!fix_mode && !fix_time) return {};
+  const bool keeps_time = o.times && !o.omit_dir_times, may_be_link = o.keep_dirlinks && path != ".";
+  const bool fix_time = keeps_time && touched_.contains(path == "." ? std::string() : path);
+  if (!fix_mode && !fix_time && !(keeps_time && may_be_link)) return {};
   const std::string name(leaf_of_path(path));
   const auto leaf = io::Leaf::check(name);
   std::shared_ptr<const io::Dir> parent;
@@ -150,10 +151,15 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
     parent = TRY(destination_.dir(dir_of_path(path)));
     return parent->info(TRY(leaf));
   };
-  if (o.keep_dirlinks && path != ".") {
-    // What -K went through is somebody else's directory: its attributes are left alone.
+  if (may_be_link) {
+    // What -K went through is somebody else's directory: its attributes are left alone, and the link gets the time.
     const auto info = look_at_name();
-    if (!info || info->is_symlink()) return {};
+    if (!info) return {};
+    if (info->is_symlink()) {
+      if (keeps_time && !terms_.same_time(info->mtime, entry.time())) (void)parent->set_times(*leaf, info->atime, entry.time());
+      return {};
+    }
+    if (!fix_mode && !fix_time) return {};
   }
   const auto dir = destination_.dir(path == "." ? std::string_view() : std::string_view(path));
   if (!dir) {

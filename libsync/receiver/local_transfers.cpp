@@ -27,7 +27,7 @@ bool workers_may_help(const Terms& terms) {
 }  // namespace
 
 LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
-    : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination),
+    : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination, Role::kReceiver),
       placer_(terms, destination, backups_, Role::kReceiver) {}
 
 // Whether further files go to other threads.

@@ -24,6 +24,7 @@ class LocalTransfers final : public Transfers {
   Status deletions(const proto::DeletionCounts&) override { return {}; }
   Status success(int32_t ndx, Entry& entry) override;
   Status flush() override;
+  bool made_partial_dir(const std::string& path) const override { return placer_.made_partial_dir(path); }
 
  private:
   struct Held {

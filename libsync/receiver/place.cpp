@@ -9,13 +9,16 @@
 
 namespace ocsync::sync {
 
-// The directory of partial files, made anew where something else (a symlink, too) stands in its place.
-Status Placer::make_partial_dir(const io::Dir& parent, const std::string& name) {
+// The directory of partial files, made anew where something else (a symlink, too) stands in its place. False: it was there.
+Result<bool> Placer::make_partial_dir(const io::Dir& parent, const std::string& name) {
   const io::Leaf leaf = TRY(io::Leaf::check(name));
-  if (const auto there = parent.info(leaf); there && there->is_dir()) return {};
+  if (const auto there = parent.info(leaf); there && there->is_dir()) return false;
   else if (there) TRY(parent.unlink(leaf));
-  if (const Status made = parent.make_dir(leaf, 0700); !made && made.error().sys != EEXIST) return made;
-  return {};
+  if (const Status made = parent.make_dir(leaf, 0700); !made) {
+    if (made.error().sys != EEXIST) return fail(made.error());
+    return false;
+  }
+  return true;
 }
 
 // Part of a relative partial directory's path comes from the far side, which may have planted a link there: what lies
@@ -45,7 +48,7 @@ Result<Placer::Partial> Placer::partial_place(const std::string& path, bool make
   const auto base = TRY(destination_.dir(dir_of_path(path)));
   if (make) {
     const auto parent = TRY(destination_.dir(dir_of_path(relative)));
-    TRY(make_partial_dir(*parent, std::string(leaf_of_path(relative))));
+    if (TRY(make_partial_dir(*parent, std::string(leaf_of_path(relative))))) partial_dirs_.insert(relative);
   }
   out.dir = std::make_shared<const io::Dir>(TRY(open_named_below(*base, setting, terms_.options)));
   out.path = join_path(relative, out.leaf);
@@ -111,6 +114,14 @@ void Placer::learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t ask
 
 std::optional<Output> Placer::open(const Request& request) {
   const Options& o = terms_.options;
+  if (!o.partial_dir.empty() && (!request.basis || request.basis.type == proto::kBasisTarget)) {
+    // A directory for partial files may have taken the name since the file was asked for.
+    const auto name = io::Leaf::check(request.leaf);
+    if (const auto there = name ? request.dir->info(*name) : Result<io::FileInfo>(fail(name.error())); there && there->is_dir()) {
+      terms_.reporter.error_line(fmt::format("recv_files: {} is a directory", destination_.shown(request.path)), true);
+      return std::nullopt;
+    }
+  }
   Output out;
   const bool append = terms_.append || terms_.append_verify;
   out.partial_in_place = request.basis.type == proto::kBasisPartialDir && request.basis && terms_.agreed.inplace_partial;
@@ -264,7 +275,8 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      fatal_ = Error(Fault::kFileIo, made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown(), backups_.name_of(request.path)) : made.error().text,
+      const bool said = made.error().text.empty() && made.error().sys == 0;
+      fatal_ = Error(Fault::kFileIo, said ? std::string() : made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown(), backups_.name_of(request.path)) : made.error().text,
                      made.error().sys);
       return Placed::kFailed;
     }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "libio/os/temp_file.h"
@@ -59,9 +60,11 @@ class Placer {
   Result<Partial> partial_basis(const std::string& path);
   // Removes the partial directory if it is relative and now empty.
   void drop_partial_dir(const std::string& path);
+  // Did this object make the directory for partial files at `path`?
+  bool made_partial_dir(const std::string& path) const { return partial_dirs_.contains(path); }
 
  private:
-  static Status make_partial_dir(const io::Dir& parent, const std::string& name);
+  static Result<bool> make_partial_dir(const io::Dir& parent, const std::string& name);
   // Long attribute values come to the role that reads; a run on one machine knows them anyhow.
   bool values_known() const { return terms_.local || role_ == Role::kReceiver; }
   Result<io::File> open_partial(Output& out, const Request& request);
@@ -87,6 +90,7 @@ class Placer {
   Role role_;
   std::shared_ptr<const io::Dir> temp_dir_;
   std::vector<Delayed> delayed_;
+  std::unordered_set<std::string> partial_dirs_;  // relative ones that were made
   std::optional<Error> fatal_;
   Fresh fresh_;
 };

@@ -13,7 +13,7 @@ namespace ocsync::sync {
 
 Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events, Replay* replay)
     : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
-      named_basis_(terms, destination_), backups_(terms, destination_), placer_(terms, destination_, backups_, Role::kReceiver),
+      named_basis_(terms, destination_), backups_(terms, destination_, Role::kReceiver), placer_(terms, destination_, backups_, Role::kReceiver),
       tokens_(proto::make_token_reader(terms.agreed)), replay_(replay) {}
 
 Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
@@ -198,6 +198,11 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
       }
     }
   }
+  // An old version does not say what a file is built on: rsync looks for a backup then, and makes the directories for it,
+  // but climbs to none.
+  const bool over_old = o.inplace || terms_.append || terms_.append_verify;
+  const bool climbs = !o.backup_dir.starts_with('/') && ("/" + o.backup_dir + "/").find("/../") != std::string::npos;
+  if (!terms_.agreed.item_flags && over_old && o.backup && !climbs) (void)backups_.place_for(request->path);
   auto output = placer_.open(*request);
 
   RebuildJob job;

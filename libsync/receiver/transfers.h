@@ -24,6 +24,8 @@ class Transfers {
   virtual Status flush() = 0;
   // So many requests are under way that answers should be taken first; asked again after each of them.
   virtual bool wants_pause() { return false; }
+  // A directory for partial files that answers already made here. Across a wire the generator has usually looked before.
+  virtual bool made_partial_dir(const std::string&) const { return false; }
 };
 
 }  // namespace ocsync::sync
