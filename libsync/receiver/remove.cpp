@@ -181,8 +181,17 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     warned_ = true;
     return {};
   }
+  const auto unreadable = [&](const Error& error) {
+    if (error.sys == ENOENT) return;
+    terms_.reporter.state().io_error |= 1;
+    io_error_ |= 1;
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), error.sys);
+  };
   const auto dir = destination_.dir(path == "." ? std::string() : path);
-  if (!dir) return {};
+  if (!dir) {
+    unreadable(dir.error());
+    return {};
+  }
   const auto self = (*dir)->self();
   if (!self) return {};
   if (terms_.options.one_file_system > 0) {
@@ -196,10 +205,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
   }
   const auto listing = (*dir)->list();
   if (!listing) {
-    if (listing.error().sys != ENOENT) {
-      terms_.reporter.state().io_error |= 1;
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
-    }
+    unreadable(listing.error());
     return {};
   }
   std::optional<FilterScope> scope;

@@ -131,7 +131,8 @@ struct Reporter::Impl {
   // --- text ---------------------------------------------------------------------------------------------------------
 
   // Every text takes this way. It ends in a newline, unless a far side left that out.
-  void say(Kind kind, std::string_view text) {
+  // `plain`: said by a half of this run that would be a server, see append_printable().
+  void say(Kind kind, std::string_view text, bool plain = false) {
     if (turns_kept.load(std::memory_order_relaxed) > 0) wait_for_turn();
     if (kind == Kind::kErrorXfer) state.transfer_error = true;
     std::string cut;
@@ -145,7 +146,7 @@ struct Reporter::Impl {
     if (kind == Kind::kLog) return;
     if (is_info(kind) && (options.quiet > 0 || muted)) return;
     if (options.server && post(kind, text)) return;
-    print(descriptor(kind), text, true);
+    print(descriptor(kind), text, true, plain);
   }
 
   void wait_for_turn() {
@@ -167,6 +168,11 @@ struct Reporter::Impl {
     outlet.add(true, [&] { outlet.put(log_file.fd(), line); });
   }
 
+  // In a client that sends, the receiving roles are those of a local run's other half, which writes errors itself.
+  bool is_far_half(Role role) const {
+    return !options.server && options.sender && options.stderr_mode != StderrMode::kClient && (role == Role::kGenerator || role == Role::kReceiver);
+  }
+
   // True if the text is on its way to the client.
   bool post(Kind kind, std::string_view text) {
     const std::shared_ptr<const FarSide> to = far_side();
@@ -184,19 +190,19 @@ struct Reporter::Impl {
   }
 
   // Only line ends that belong to the text pass unescaped.
-  void print(int fd, std::string_view text, bool ends_open_line) {
+  void print(int fd, std::string_view text, bool ends_open_line, bool plain = false) {
     std::string out;
     out.reserve(text.size() + 16);
     const bool ended = text.ends_with('\n') || text.ends_with('\r');
-    append_printable(out, ended ? text.substr(0, text.size() - 1) : text);
+    append_printable(out, ended ? text.substr(0, text.size() - 1) : text, plain || options.server);
     if (ended) out += text.back();
     put(fd, out, ends_open_line, false);
   }
 
   // A far side does not know the client's terminal: it lets pass what is printable by itself, and no character of
   // several bytes.
-  void append_printable(std::string& out, std::string_view text) const {
-    if (!options.server || options.eight_bit) return append_escaped(out, text, escape);
+  void append_printable(std::string& out, std::string_view text, bool by_server) const {
+    if (!by_server || options.eight_bit) return append_escaped(out, text, escape);
     while (!text.empty()) {
       const auto strange = std::find_if(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0 && !std::isprint(static_cast<unsigned char>(c)); });
       const auto plain = static_cast<size_t>(strange - text.begin());
@@ -358,12 +364,12 @@ void Reporter::mute_info(bool muted) { impl_->muted = muted; }
 void Reporter::error_transfer(Role role, std::string_view text, int sys) {
   const std::string what = sys != 0 ? fmt::format(": {} ({})", std::generic_category().message(sys), sys) : "";
   if (role != Role::kSender) state_.receiving_error = true;
-  impl_->say(Kind::kErrorXfer, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what));
+  impl_->say(Kind::kErrorXfer, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what), impl_->is_far_half(role));
 }
 
 void Reporter::error(Role role, std::string_view text, int sys) {
   const std::string what = sys != 0 ? fmt::format(": {} ({})", std::generic_category().message(sys), sys) : "";
-  impl_->say(Kind::kError, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what));
+  impl_->say(Kind::kError, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what), impl_->is_far_half(role));
 }
 
 void Reporter::error_line(std::string_view line, bool counts) {
