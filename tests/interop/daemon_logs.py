@@ -269,9 +269,7 @@ exec unshare --mount --propagation private sh -c '
 def written_to_syslog(lab, server, chroot):
     folder = set_up(lab)
     wrapper = f"{folder}/apart"
-    with open(wrapper, "w", encoding="ascii") as f:
-        f.write(APART.format(folder=folder, program=lab.programs[server]))
-    os.chmod(wrapper, 0o755)
+    running.write_program(wrapper, APART.format(folder=folder, program=lab.programs[server]))
     lines = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(f"{folder}/system-log")

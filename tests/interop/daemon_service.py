@@ -129,6 +129,7 @@ def daemon_service(lab):
     def ends():
         scene = Scene(lab)
         daemon = Daemon(scene.ours, scene.folder, MODULES.format(folder=scene.folder))
+        Daemon.wait_for(lambda: not daemon.children(), "the one who asked whether it listens is gone")
         # A caller who says nothing holds a worker.
         with socket.create_connection(("127.0.0.1", daemon.port)) as silent:
             check("it is greeted", silent.recv(100).startswith(b"@RSYNCD: "))

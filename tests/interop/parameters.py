@@ -76,7 +76,7 @@ def write(name, text, mode=0o644):
 
 
 def converter(lab):
-    write("converter", "#!/bin/sh\nwhile read what value; do case $what in uid|gid) echo name$value ;; usr|grp) echo ${value#name} ;; *) echo ;; esac; done\n", 0o755)(lab)
+    running.write_program(f"{lab}/converter", "#!/bin/sh\nwhile read what value; do case $what in uid|gid) echo name$value ;; usr|grp) echo ${value#name} ;; *) echo ;; esac; done\n")
 
 
 SECRETS = write("secrets", "joe:word\n", 0o600)

@@ -107,9 +107,7 @@ def rrsync_running(program, folder):
     if count != 1 or "confine-root" not in text:
         return None
     path = os.path.join(folder, "rrsync")
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    os.chmod(path, 0o755)
+    running.write_program(path, text)
     return path
 
 
@@ -133,9 +131,7 @@ def beside_rrsync(lab):
             folder = lab.folder()
             laid_out(folder)
             teller = f"{folder}/teller"
-            with open(teller, "w", encoding="ascii") as f:
-                f.write(TELLER)
-            os.chmod(teller, 0o755)
+            running.write_program(teller, TELLER)
             argv = [rrsync_running(teller, folder)] if which == "theirs" else [program, "-program", teller]
             if argv[0] is None:
                 raise Skip("no rrsync of 3.5 here")
@@ -335,9 +331,7 @@ def with_forced_commands(lab):
         with open(f"{work}/outside/secret", "w", encoding="ascii") as f:
             f.write("not yours\n")
         os.symlink("../outside", f"{own}/evil")
-        with open(f"{work}/rsh", "w", encoding="ascii") as f:
-            f.write(f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {program} -no-lock {own}\n')
-        os.chmod(f"{work}/rsh", 0o755)
+        running.write_program(f"{work}/rsh", f'#!/bin/sh\nshift\nSSH_ORIGINAL_COMMAND="$*" exec {program} -no-lock {own}\n')
         flipper = subprocess.Popen([sys.executable, "-c", FLIPPER], cwd=own)
         try:
             for i in range(40):

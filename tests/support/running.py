@@ -46,6 +46,14 @@ def program_version(path):
     return match.group(1) if match else None
 
 
+def write_program(path, text):
+    """Writes a script that can be run at once.
+
+    A process of its own writes it: a thread that forks while we held it open for writing would keep it so, and running it would fail (ETXTBSY).
+    """
+    subprocess.run(["sh", "-c", 'cat >"$1" && chmod 755 "$1"', "sh", path], input=text.encode(), check=True)
+
+
 class Programs:
     """The programs under test, copied to one public folder so that other users reach them and rebuilding does no harm."""
 
@@ -70,9 +78,7 @@ class Programs:
             else:
                 self.notes.append(f"no usable {label} ({', '.join(filter(None, paths))}): everything that needs it is SKIPPED")
         self.shell = os.path.join(home, "bin", "far-shell")
-        with open(self.shell, "w", encoding="ascii") as f:
-            f.write(FAR_SHELL)
-        os.chmod(self.shell, 0o755)
+        write_program(self.shell, FAR_SHELL)
 
     def __getitem__(self, label):
         if label not in self.paths:
