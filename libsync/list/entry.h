@@ -6,9 +6,9 @@
 // not have takes no room in them.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -80,7 +80,7 @@ struct Extras {
   Digest digest() const {
     Digest made;
     made.size = static_cast<uint8_t>(checksum.size());
-    std::memcpy(made.data.data(), checksum.data(), checksum.size());
+    std::ranges::transform(checksum, made.data.begin(), [](char c) { return static_cast<std::byte>(c); });
     return made;
   }
 };

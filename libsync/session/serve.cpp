@@ -151,7 +151,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   else channel.demux.pass_freely();
   FilterRules filters;
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
-  if (FilterRules::travels(options, agreed)) {
+  // Between ourselves they are always there: rules about extended attributes matter to either end, as in rsync's two halves of one process.
+  if (FilterRules::travels(options, agreed) || connection.to_ourselves) {
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
     filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
   }
@@ -196,7 +197,7 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
     return final_exit_code(0, 0, state.io_error, state.transfer_error);
   }
   if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
-  const Error error = worded(status.error(), connection.activity.bytes_in, options.sender ? "sender" : "receiver");
+  const Error error = worded(status.error(), connection.activity.bytes_in, role_name(options.sender ? Role::kSender : connection.role));
   if (!options.sender) ending.speak_as(connection.role);
   if (module) ending.tell(totals, options.sender);
   const int result = ending.of(error);
