@@ -13,7 +13,7 @@
 
 namespace ocsync::sync {
 
-// Sends the directories above a relative name, each once; returns the position of the deepest.
+// Lists one directory above a relative name; returns its position, -1 if it is not there.
 int32_t Scanner::add_implied(Segment& segment, uint32_t root, const std::string& path) {
   const auto parent = open_dir(root, dir_of_path(path));
   if (!parent) {
@@ -192,15 +192,19 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
       return {};
     }
   } else if (implied) {
-    for (size_t slash = name.find('/', 1); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-      const std::string top = name.substr(0, slash);
-      const bool known = last_implied_path_ == top ||
-                         (last_implied_path_.size() > top.size() && last_implied_path_.starts_with(top) && last_implied_path_[top.size()] == '/');
-      if (known) continue;
-      add_implied(segment, root, top);
+    // rsync's count of entries: what this argument shares with the one before it is not listed again, but for the deepest
+    // directory that both have, unless that is all there is to list.
+    const std::string parents(dir_of_path(name));
+    size_t start = 0, same = 0;
+    for (; same < parents.size() && same < last_implied_path_.size() && parents[same] == last_implied_path_[same]; ++same)
+      if (parents[same] == '/') start = same;
+    const bool known = same == parents.size() && (same == last_implied_path_.size() || last_implied_path_[same] == '/');
+    if (!parents.empty() && parents != "/" && !known) {
+      for (size_t slash = parents.find('/', start + 1); slash != std::string::npos; slash = parents.find('/', slash + 1))
+        add_implied(segment, root, parents.substr(0, slash));
+      add_implied(segment, root, parents);
+      last_implied_path_ = parents;
     }
-    const std::string_view deepest = dir_of_path(name);
-    if (!deepest.empty() && deepest != "/") last_implied_path_ = deepest;
   }
 
   if (missing) {

@@ -118,7 +118,7 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {
   return io::mode_of_acl(*acl, 0) & 0777;
 }
 
-uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms,
+uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
                      bool settle, bool replaces) {
   const Options& o = terms.options;
   uint32_t flags = 0;
@@ -133,7 +133,7 @@ uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInf
       if (!here) {
         tell(here.error());
         flags |= proto::kReportAcl;
-      } else if (!same_beyond_mode(*here, terms.meta->acl(proto::AclKind::kAccess, extras->acl), entry.mode)) {
+      } else if (!same_beyond_mode(*here, terms.meta->acl(proto::AclKind::kAccess, extras->acl), mode)) {
         flags |= proto::kReportAcl;
       }
     }

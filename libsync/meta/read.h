@@ -28,9 +28,9 @@ Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const 
 // The permissions that new files in `dir` may have without -p: what its default ACL grants, else what the umask leaves.
 uint32_t default_perms_in(const io::Dir& dir, const Terms& terms);
 
-// The bits that report ACLs and attributes which differ between `entry` and the object (null: nothing is there yet).
-// `settle` as in MetaBook::differs().
-uint32_t meta_report(const Entry& entry, const Object* object, const io::FileInfo* info, const Terms& terms,
+// The bits that report ACLs and attributes which differ between `entry` and the object (null: nothing is there yet);
+// `mode` is what it shall have. `settle` as in MetaBook::differs().
+uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
                      bool settle, bool replaces);
 
 io::Acl to_system(const proto::WireAcl& acl);

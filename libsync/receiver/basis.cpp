@@ -96,7 +96,7 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     }
     if (!info || kind_of(info->mode) != wanted) continue;
     const auto same_attributes = [&](const Object& object) {
-      return attributes_match(entry, mode, *info, terms) && meta_report(entry, &object, &*info, terms, false, false) == 0;
+      return attributes_match(entry, mode, *info, terms) && meta_report(entry, mode, &object, &*info, terms, false, false) == 0;
     };
     int level = 1;
     if (name != ".") {

@@ -16,7 +16,7 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
   request.leaf = spot.leaf_text;
   request.mode = spot.mode;
   request.from_alternate = true;
-  if (spot.here && spot.here->is_regular()) request.here = spot.here;
+  request.replaces = spot.here && spot.here->is_regular();
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from || !spot.dir) return false;
@@ -111,13 +111,13 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   const Options& o = terms_.options;
   Entry& entry = *spot.entry;
   std::optional<io::FileInfo> compared = spot.here;
-  std::optional<io::FileInfo> replaced = spot.here;
+  bool replaces = spot.here.has_value();
   if (decision.clear_the_way) {
     if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return {};
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
-    replaced.reset();
+    replaces = false;
   }
   if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
     if (const auto device = spot.dir->open_read(*spot.leaf))
@@ -256,7 +256,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
   request.mode = o.dry_run ? spot.mode : mode_of_new_content(spot, basis);
-  request.here = replaced;
+  request.replaces = replaces;
   fuzzy_.used(spot.leaf_text);
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
   if (o.moves_content()) {

@@ -24,11 +24,11 @@ Status Generator::report(Spot& spot, const std::optional<io::FileInfo>& compared
 // describes, if it is not what lies at the spot.
 uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces) {
   if (!terms_.options.acls && terms_.options.xattrs == 0) return 0;
-  if (!compared) return meta_report(*spot.entry, nullptr, nullptr, terms_, true, replaces);
-  if (at) return meta_report(*spot.entry, at, &*compared, terms_, true, replaces);
+  if (!compared) return meta_report(*spot.entry, spot.mode, nullptr, nullptr, terms_, true, replaces);
+  if (at) return meta_report(*spot.entry, spot.mode, at, &*compared, terms_, true, replaces);
   if (!spot.dir) return 0;
   const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
-  return meta_report(*spot.entry, &object, &*compared, terms_, true, replaces);
+  return meta_report(*spot.entry, spot.mode, &object, &*compared, terms_, true, replaces);
 }
 
 Status Generator::success(Spot& spot) {
@@ -82,7 +82,7 @@ void Generator::say_skip(Spot& spot, const Decision& decision) {
         else if (!quick_check(*spot.entry, *spot.here, probe, terms_, Attempt::kFirst)) how = terms_.options.checksum ? " (sum change)" : " (file change)";
         else if (!attributes_match(*spot.entry, spot.mode, *spot.here, terms_)) how = " (attr change)";
         else if (const Object object = Object::named(*spot.dir, *spot.leaf);
-                 meta_report(*spot.entry, &object, &*spot.here, terms_, false, false) != 0)
+                 meta_report(*spot.entry, spot.mode, &object, &*spot.here, terms_, false, false) != 0)
           how = " (attr change)";
         else how = " (uptodate)";
       }

@@ -271,7 +271,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   }
   const auto leaf = io::Leaf::check(request.leaf);
   if (!leaf) return Placed::kFailed;
-  if (o.backup && request.here && !request.redo) {
+  if (o.backup && request.replaces && !request.redo) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
@@ -319,7 +319,7 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     if (!place || !leaf) continue;
     const auto from = io::Leaf::check(place->leaf);
     if (!from) continue;
-    if (terms_.options.backup && request.here) {
+    if (terms_.options.backup && request.replaces) {
       const auto made = backups_.make(request.path, *request.dir, *leaf, true);
       if (!made) {
         terms_.reporter.error_transfer(role_, fmt::format("make_backup {} failed", destination_.shown(request.path)), made.error().sys);
