@@ -43,6 +43,7 @@ struct ApplyChoice {
   bool created = false;      // the object was just made: the local set-gid rule of directories holds
   bool xattrs = false;       // extended attributes, too: their long values have come
   bool just_written = false; // its times are those of now, whatever `now` says
+  bool without_content = false;  // an item that is no transfer: with its changed extended attributes it gets the listed mode, -p or not
 };
 
 // Makes the object at `now` look like `entry` with `mode` (which may differ from entry.mode without -p), as far as the

@@ -49,7 +49,7 @@ bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created
     now = *fresh;
   }
   const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *now, terms_, Role::kGenerator,
-                                            [&] { return destination_.shown(spot.path); }, {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created, .xattrs = terms_.local});
+                                            [&] { return destination_.shown(spot.path); }, {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created, .xattrs = terms_.local, .without_content = true});
   // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
   return (updated & ~unsigned{kUpdatedXattrs}) != 0;
 }

@@ -322,8 +322,8 @@ void Receiver::apply_values(const Entry& entry, const proto::Item& item) {
     return;
   }
   if ((now->mode & S_IFMT) != (entry.mode & S_IFMT)) return;  // something else took its place
-  // Modes are the generator's business; it may have lent rights to a directory that is being filled.
-  apply_attributes(entry, now->mode, object, *now, terms_, Role::kReceiver, shown, {.xattrs = true});
+  // Modes are the generator's business, as long as -p is given; it may have lent rights to a directory that is being filled.
+  apply_attributes(entry, now->mode, object, *now, terms_, Role::kReceiver, shown, {.xattrs = true, .without_content = true});
 }
 
 Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
