@@ -37,11 +37,15 @@ class Drawn(run_cases.Case):
         if {"--inplace", "--append", "--append-verify"} & set(command.words) and "-H" not in command.words:
             # Two names of one file: whether the second is found old or new depends on how far rsync's receiver has come.
             dest = [line for line in dest if not line.startswith("hard ")]
-        self.lines = [("src/", x) for x in source] + [("dst/", x) for x in dest] + command.beside
         self.words = command.words
         self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:
             self.needs.add("user")
+        kept, dir_times = command.words[0], not {"-O", "--no-t"} & set(command.words)
+        if ("user" in self.needs or not root) and set("ap") & set(kept) and not (dir_times and set("at") & set(kept) and "O" not in kept):
+            # rsync then takes the right to write away before the second directory in a read-only one was made, and loses it.
+            source = [line.replace(" mode=0555", "") for line in source]
+        self.lines = [("src/", x) for x in source] + [("dst/", x) for x in dest] + command.beside
         # rsync writes out the holes of what it copies from an alternate tree although -S asks for them; ours keep them.
         if any(w.startswith("-S") for w in self.words) and not any(w.startswith(("--copy-dest", "--link-dest")) for w in self.words):
             self.loose.add("holes")
