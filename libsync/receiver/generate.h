@@ -121,7 +121,6 @@ class Generator {
   bool last_parent_known_ = false;
   std::unordered_set<std::string> touched_;
   std::string last_touched_;
-  std::unordered_set<std::string> backup_ways_;  // directories in which a directory for backups may be made
   std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
   std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
   int working_phase_ = 0;

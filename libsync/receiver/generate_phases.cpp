@@ -99,10 +99,9 @@ Status Generator::release_finished() {
     if (last) TRY(transfers_.phase_done());
     else TRY(transfers_.list_done());
     if (oldest->parent) {
-      // Deletions that come late move directory times again, as do directories for backups.
-      const std::string_view path = oldest->parent->path();
-      const bool moves_again = terms_.delete_mode == DeleteMode::kDelay || backup_ways_.contains(std::string(path == "." ? std::string_view() : path));
-      if (moves_again) late_dirs_.push_back(oldest->parent);
+      // Deletions that come late move directory times again. So may directories for backups, but from here on rsync does
+      // not look after that.
+      if (terms_.delete_mode == DeleteMode::kDelay) late_dirs_.push_back(oldest->parent);
       else TRY(touch_up(oldest->parent->entry, std::string(oldest->parent->path())));
     }
     segments_.pop_front();
@@ -114,7 +113,6 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   current_ = segment;
   segments_.push_back(segment);
   remover_.note_io_error(segment->io_error);
-  TRY(release_finished());
   const bool during = terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay;
   if (terms_.agreed.incremental && segment->parent) {
     DirNode& node = *segment->parent;
@@ -134,6 +132,7 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
     if (!events_.empty() && (!terms_.local || events_.size() > kLateAnswers)) TRY(take_events(false));
     if (terms_.stop.requested()) return terms_.stop.check();
     while (transfers_.wants_pause()) TRY(take_events(true));
+    TRY(release_finished());
   }
   return {};
 }
@@ -147,9 +146,8 @@ void Generator::expect_backup_dirs() {
     if (!below.starts_with(top)) return;
     below.remove_prefix(top.size());
   }
-  backup_ways_.emplace();
-  for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1)) backup_ways_.emplace(below.substr(0, slash));
-  touched_.insert(backup_ways_.begin(), backup_ways_.end());
+  touched_.emplace();
+  for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1)) touched_.emplace(below.substr(0, slash));
 }
 
 Status Generator::run() {
