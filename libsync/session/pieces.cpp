@@ -120,7 +120,7 @@ Status Connection::dispatch(const proto::Message& message) {
     return {};
   }
   if (std::holds_alternative<proto::NoopMessage>(message)) return {};
-  if (on_message) return on_message(message);
+  if (listener_) return listener_(message);
   if (reporter) {
     if (const auto* text = std::get_if<proto::TextMessage>(&message)) reporter->from_far_side(*text);
     if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) reporter->state().io_error |= bits->bits;

@@ -45,9 +45,6 @@ class Connection {
   io::FdSource source;
   io::FdSink sink;
   Channel channel;
-  // Everything the far side says between its data is given to this, on the reading thread. Text, exit codes and
-  // time-outs are dealt with before it is asked.
-  std::function<Status(const proto::Message&)> on_message;
   Reporter* reporter = nullptr;
   bool client = false;
   bool to_ourselves = false;  // the other end is in this process, too
@@ -59,8 +56,28 @@ class Connection {
   // ends quietly and at once instead of complaining of a broken stream. Waits for nobody longer than a moment.
   void farewell(const Error& error);
 
+  // While it lives, what the far side says between its data is given to `listener` on the reading thread, but for exit codes
+  // and time-outs; before and afterwards text goes to the reporter. The far side may go on talking when the roles, to which
+  // the listener belongs, are long gone: declare it behind them.
+  class Hearing {
+   public:
+    Hearing(Connection& connection, std::function<Status(const proto::Message&)> listener) : connection_(connection) {
+      connection.listener_ = std::move(listener);
+    }
+    ~Hearing() {
+      connection_.source.before_reading({});
+      connection_.listener_ = {};
+    }
+    Hearing(const Hearing&) = delete;
+    Hearing& operator=(const Hearing&) = delete;
+
+   private:
+    Connection& connection_;
+  };
+
  private:
   io::Stop never_;
+  std::function<Status(const proto::Message&)> listener_;
   Status dispatch(const proto::Message& message);
 };
 

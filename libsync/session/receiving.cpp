@@ -67,14 +67,14 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   else transfers = std::make_unique<WireTransfers>(terms, channel, pending);
   Generator generator(terms, filters, dest, *transfers, events);
   Receiver receiver(terms, channel, lists, dest.clone(), pending, events, replay);
-  connection.on_message = [&](const proto::Message& message) -> Status {
+  const Connection::Hearing hearing(connection, [&](const proto::Message& message) -> Status {
     if (const auto* text = std::get_if<proto::TextMessage>(&message)) terms.reporter.from_far_side(*text);
     else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) terms.reporter.state().io_error |= bits->bits;
     else if (const auto* refused = std::get_if<proto::NoSendMessage>(&message)) {
       if (pending.take(refused->ndx) && o.moves_content()) return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
     }
     return {};
-  };
+  });
   KeepAlive keep_alive(channel.mux, connection.activity, o.timeout_s);
   // Who failed first; the other only follows.
   std::atomic<Role> blame{Role::kReceiverStart};
@@ -98,7 +98,6 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     events.close();
     bring_down();
   });
-  connection.source.before_reading({});
   connection.role = blame;
   TRY(together);
   result.statistics = receiver.statistics();

@@ -18,10 +18,9 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   connection.may_say_farewell = true;
   lines.done(scanner.entries());
   if (!goes_on) return false;
-  connection.on_message = [&](const proto::Message& message) { return sender.on_message(message); };
+  const Connection::Hearing hearing(connection, [&](const proto::Message& message) { return sender.on_message(message); });
   connection.source.before_reading([&] { sender.wake(); });
   const Status done = run_together({[&] { return sender.read_requests(); }, [&] { return sender.answer_requests(); }}, bring_down);
-  connection.source.before_reading({});
   TRY(Status(done));
   return true;
 }
