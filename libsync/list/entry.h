@@ -7,6 +7,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstdint>
 #include <string>
@@ -94,9 +95,10 @@ struct Entry {
   uint16_t mode = 0;                // Unix type and permission bits
   uint16_t marks = 0;
 
-  bool has(Mark mark) const { return (marks & mark) != 0; }
-  void set(Mark mark) { marks = static_cast<uint16_t>(marks | mark); }
-  void unset(Mark mark) { marks = static_cast<uint16_t>(marks & ~mark); }
+  // The generator marks what it is done with while the receiver asks for other marks of the same entry.
+  bool has(Mark mark) const { return (std::atomic_ref(const_cast<uint16_t&>(marks)).load(std::memory_order_relaxed) & mark) != 0; }
+  void set(Mark mark) { std::atomic_ref(marks).fetch_or(static_cast<uint16_t>(mark), std::memory_order_relaxed); }
+  void unset(Mark mark) { std::atomic_ref(marks).fetch_and(static_cast<uint16_t>(~mark), std::memory_order_relaxed); }
   bool active() const { return !has(kCleared); }
   bool is_dir() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }

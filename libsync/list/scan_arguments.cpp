@@ -166,7 +166,8 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     auto around = scope_of(root, name);
     if (around) scope = std::move(*around);
     else if (around.error().sys == 0) return fail(around.error());
-    if (type != NameType::kDotDir && !missing && scope.excluded(name, is_dir)) return {};
+    // Per-directory rules do not count for what was asked for by name: rsync has not read them then.
+    if (type != NameType::kDotDir && !missing && roots_[root]->scope->excluded(name, is_dir)) return {};
   }
   if (is_dir && !o.dirs) {
     terms_.reporter.info_line(fmt::format("skipping directory {}", name));
