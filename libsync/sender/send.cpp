@@ -93,6 +93,13 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
 
 Status Sender::on_message(const proto::Message& message) { return incoming_.push(Told{message}); }
 
+void Sender::hear_the_rest() {
+  while (const std::optional<Incoming> incoming = incoming_.try_pop()) {
+    const auto* told = std::get_if<Told>(&*incoming);
+    if (const auto* text = told ? std::get_if<proto::TextMessage>(&told->message) : nullptr) terms_.reporter.from_far_side(*text);
+  }
+}
+
 Status Sender::read_requests() {
   Status status = read_all();
   Closed closed;

@@ -33,6 +33,8 @@ class Sender {
   Status read_requests();
   // A message that the far side sent between its requests; called on the reading thread.
   Status on_message(const proto::Message& message);
+  // Once both roles have ended: text that came before the end and that nobody got to. It may say why the end came.
+  void hear_the_rest();
   // The reading half is about to wait: requests that were kept back for company are seen.
   void wake() { incoming_.wake(); }
 

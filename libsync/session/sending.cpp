@@ -21,6 +21,7 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   const Connection::Hearing hearing(connection, [&](const proto::Message& message) { return sender.on_message(message); });
   connection.source.before_reading([&] { sender.wake(); });
   const Status done = run_together({[&] { return sender.read_requests(); }, [&] { return sender.answer_requests(); }}, bring_down);
+  sender.hear_the_rest();
   TRY(Status(done));
   return true;
 }
