@@ -228,8 +228,10 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     // rsync's receiving process gives an object its late attributes and with them the permissions of the list as it came,
     // which without -p are not those that the generator had settled on. Not where a directory could not be filled any more.
     const bool closes = now.is_dir() && !terms.may_chown && (entry.mode & S_IRWXU) != S_IRWXU;
-    if (!closes) new_mode = entry.mode | (now.is_dir() ? now.mode & S_ISGID : 0);
-    if (!closes && terms.module_modes) new_mode = terms.module_modes->apply(new_mode);
+    if (!closes) {
+      new_mode = entry.mode | (now.is_dir() ? now.mode & S_ISGID : 0);
+      if (terms.module_modes) new_mode = terms.module_modes->apply(new_mode);
+    }
   }
 
   const bool skip_times =

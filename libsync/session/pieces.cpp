@@ -240,6 +240,10 @@ Result<proto::Agreement> shake_hands(Connection& connection, const proto::Handsh
   return agreed;
 }
 
+bool rules_travel(const Connection& connection, const Options& options, const proto::Agreement& agreed) {
+  return connection.to_ourselves || FilterRules::travels(options, agreed);
+}
+
 Error worded(Error error, uint64_t bytes_so_far, std::string_view role) {
   if (error.fault == Fault::kStream && error.text == "unexpected end of stream")
     error.text = fmt::format("rsync: connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);

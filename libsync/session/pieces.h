@@ -84,6 +84,10 @@ class Connection {
 // The handshake of proto/greeting.h. rsync buffers nothing before its end, and words a failed write there differently.
 Result<proto::Agreement> shake_hands(Connection& connection, const proto::HandshakeWishes& wishes, bool as_server);
 
+// Are there filter rules on this connection (asked by both ends)? Between ourselves always: rules about extended attributes
+// matter to either end, as in rsync's two halves of one process.
+bool rules_travel(const Connection& connection, const Options& options, const proto::Agreement& agreed);
+
 // Sends an empty frame when nothing was written for half of the time-out. Lives while the roles run.
 class KeepAlive {
  public:

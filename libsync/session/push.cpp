@@ -37,7 +37,7 @@ Status push_over(PushParts& parts) {
   if (agreed.files_from_framed || !names_come_from_there) channel.demux.enable();
   // Rules that the version cannot express are refused even where the far side would not read them.
   const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
-  if (FilterRules::travels(options, agreed) || parts.connection.to_ourselves) TRY(proto::write_rules(rules, channel.out));
+  if (rules_travel(parts.connection, options, agreed)) TRY(proto::write_rules(rules, channel.out));
   if (parts.batch) TRY(parts.batch->write_script(options, filters, agreed));
   if (parts.batch) TRY(parts.batch->begin(options, agreed, channel, true));
   if (names_come_from_there) {

@@ -151,8 +151,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   else channel.demux.pass_freely();
   FilterRules filters;
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
-  // Between ourselves they are always there: rules about extended attributes matter to either end, as in rsync's two halves of one process.
-  if (FilterRules::travels(options, agreed) || connection.to_ourselves) {
+  if (rules_travel(connection, options, agreed)) {
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
     filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
   }
