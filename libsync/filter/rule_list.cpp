@@ -95,9 +95,12 @@ std::optional<std::string> RuleLoader::resolved(const std::string& name, bool fr
   return std::nullopt;
 }
 
+std::string RuleLoader::path_of(const std::string& name) const {
+  return name.starts_with('/') || where.dir.empty() ? name : where.root + "/" + name;
+}
+
 Result<std::string> RuleLoader::read(const std::string& name) const {
-  std::string path = name;
-  if (!path.starts_with('/') && !where.dir.empty()) path = where.root + "/" + path;
+  const std::string path = path_of(name);
   if (facts_.world.module_path.empty()) {
     const bool by_operator = where.dir.empty() && !facts_.server;
     const ReadRuleFile& read = by_operator || !facts_.world.read_confined ? facts_.world.read : facts_.world.read_confined;
@@ -235,6 +238,7 @@ Status RuleLoader::add_file(RuleBlock& to, const std::string& name, uint32_t def
     complain(text);
     return {};
   }
+  if (facts_.world.hides(collapsed_path(path_of(name)))) return {};
   const Result<std::string> content = read(name);
   if (content) return add_content(to, *content, name, defaults, manner);
   if ((manner & kFatal) == 0) return {};

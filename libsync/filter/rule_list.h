@@ -121,6 +121,7 @@ class RuleLoader {
   Status add_merge_kind(RuleBlock& to, uint32_t flags, std::string name);
   Status load_cvs(uint32_t flags);
   void clear(RuleBlock& block);
+  std::string path_of(const std::string& name) const;
   Result<std::string> read(const std::string& name) const;
   void complain(const std::string& line) const;
 

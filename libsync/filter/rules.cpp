@@ -124,6 +124,11 @@ RuleWorld RuleWorld::of_process(const Options& options) {
   RuleWorld world;
   world.read = standard_rule_reader(options);
   if (!options.confine_root.empty()) world.read_confined = standard_rule_reader(options, true);
+  if (options.confine_root.empty() && !options.insecure_links)
+    world.way_to = [](const std::string& dir) -> Status {
+      TRY(io::Dir::open_trusted(dir));
+      return {};
+    };
   world.variable = [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value ? std::optional<std::string>(value) : std::nullopt;

@@ -33,6 +33,9 @@ struct RuleWorld {
   ReadRuleFile read;
   // With --confine-root: for files named by rules that travelled or that directories give. Else empty.
   ReadRuleFile read_confined;
+  // Where files may be read anywhere: may the symlinks on the way to this directory (absolute) be followed? kSystem with
+  // ELOOP if one belongs to somebody who must not decide what we read. May be called by any thread. Else empty.
+  std::function<Status(const std::string& dir)> way_to;
   std::function<std::optional<std::string>(const char* name)> variable;  // HOME, CVSIGNORE
   // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
   // thread that walks a scope.
@@ -42,8 +45,12 @@ struct RuleWorld {
   // A daemon that is not in a chroot: the module's absolute path. Rule files are then read inside it only, and patterns
   // with the '/' modifier start there.
   std::string module_path;
+  // A daemon whose module hides something: does it hide this file (its path from the module's root)? Rules are then not
+  // read from it, as if it were not there. May be called by any thread. Else empty.
+  std::function<bool(std::string_view path)> hidden;
   bool module_in_chroot = false;  // the home directory is "/"
 
+  bool hides(std::string_view absolute) const { return hidden && hidden(absolute.substr(absolute.starts_with('/') ? 1 : 0)); }
   static RuleWorld of_process(const Options& options);
 };
 

@@ -40,29 +40,55 @@ std::string inside(const std::string& path, const std::string& module) {
   return path;
 }
 
-// The file in the present directory; nothing if there is none or it may not be read.
-std::optional<std::string> read_in(const io::Dir& dir, const std::string& name, const std::string& full_name,
-                                   const RuleWorld& world) {
-  const auto leaf = io::Leaf::check(name);
-  if (!leaf) return std::nullopt;
-  if (world.read_confined) {
-    auto content = world.read_confined(full_name);
-    return content ? std::optional<std::string>(std::move(*content)) : std::nullopt;
+// What rsync says for each file that it does not look for.
+constexpr std::string_view kRefusesLink =
+    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" in a "
+    "daemon module ONLY if every path component is trusted";
+
+// The merge files of one directory, which is held open and whose path is `path` (absolute, with a final slash).
+class MergeFiles {
+ public:
+  MergeFiles(const io::Dir& dir, const std::string& path, const RuleWorld& world) : dir_(dir), path_(path), world_(world) {}
+
+  // What is in the file; nothing if there is none or it may not be read.
+  std::optional<std::string> read(const std::string& name) {
+    const auto leaf = io::Leaf::check(name);
+    if (!leaf || world_.hides(path_ + name)) return std::nullopt;
+    if (world_.read_confined) return taken(world_.read_confined(path_ + name));
+    const bool links_followed = world_.module_path.empty() && world_.read;
+    if (links_followed && !reached()) return std::nullopt;
+    const auto file = dir_.open_read(*leaf);
+    if (file) return taken(read_rule_file(*file));
+    // People link these files. A symlink is followed if somebody placed it who may anyway decide what we read.
+    if (file.error().sys != ELOOP || !links_followed) return std::nullopt;
+    const auto target = dir_.info_following(*leaf);
+    if (target && !target->is_regular()) return std::nullopt;
+    return taken(world_.read(path_ + name));
   }
-  const auto file = dir.open_read(*leaf);
-  if (file) {
-    auto content = read_rule_file(*file);
-    return content ? std::optional<std::string>(std::move(*content)) : std::nullopt;
+
+ private:
+  // Was the directory reached by links that count? Its own handle does not know.
+  bool reached() {
+    if (!world_.way_to) return true;
+    if (!way_) way_ = world_.way_to(path_);
+    if (*way_) return true;
+    complain(way_->error());
+    return false;
   }
-  // People link these files. A symlink is followed if somebody placed it who may anyway decide what we read.
-  if (file.error().sys != ELOOP || !world.module_path.empty() || !world.read) return std::nullopt;
-  const auto link = dir.info(*leaf);
-  if (!link || (link->uid != 0 && link->uid != io::effective_user())) return std::nullopt;
-  const auto target = dir.info_following(*leaf);
-  if (!target || !target->is_regular()) return std::nullopt;
-  auto content = world.read(full_name);
-  return content ? std::optional<std::string>(std::move(*content)) : std::nullopt;
-}
+  std::optional<std::string> taken(Result<std::string> content) const {
+    if (content) return *std::move(content);
+    complain(content.error());
+    return std::nullopt;
+  }
+  void complain(const Error& error) const {
+    if (error.sys == ELOOP && !error.text.empty() && world_.complain) world_.complain(kRefusesLink);
+  }
+
+  const io::Dir& dir_;
+  const std::string& path_;
+  const RuleWorld& world_;
+  std::optional<Status> way_;
+};
 
 // A block without rules of its own is what it inherits (nothing, after a "!").
 std::shared_ptr<const RuleBlock> in_force(std::shared_ptr<RuleBlock> block) {
@@ -163,6 +189,7 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
   RuleLoader loader(state->list->facts, state->set);
   const std::string here = collapsed_path(path.starts_with('/') ? path : state->root + "/" + path);
   loader.where = {.root = state->root, .dir = here == "/" ? here : here + "/", .side = state->side};
+  MergeFiles files(dir, loader.where.dir, state->list->facts.world);
   // Reading may add kinds, which are then read here as well.
   for (size_t i = 0; i < state->set.merges.size(); ++i) {
     if (!state->set.merges[i].active) continue;
@@ -173,12 +200,11 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
       TRY(state->look_above(i, loader));
     }
     const std::string name = state->set.merges[i].name;
-    const std::string full_name = loader.where.dir + name;
-    const std::optional<std::string> content = read_in(dir, name, full_name, state->list->facts.world);
+    const std::optional<std::string> content = files.read(name);
     if (!content) continue;
     auto block = std::make_shared<RuleBlock>();
     block->inherited = state->set.merges[i].head;
-    TRY(loader.add_content(*block, *content, full_name, flags, RuleLoader::kInDirectory));
+    TRY(loader.add_content(*block, *content, loader.where.dir + name, flags, RuleLoader::kInDirectory));
     state->set.merges[i].head = in_force(std::move(block));
   }
   FilterScope scope;

@@ -161,8 +161,9 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   }
   const bool is_dir = info->is_dir();
   const bool missing = type == NameType::kMissing;
-  FilterScope scope = *roots_[root]->scope;
-  if (!filters_.empty()) {
+  const bool at_root = name == "." || name == "/.";
+  FilterScope scope = *roots_[root]->scope;  // what the root itself brings is read when it is gone into
+  if (!filters_.empty() && !at_root) {
     auto around = scope_of(root, name);
     if (around) scope = std::move(*around);
     else if (around.error().sys == 0) return fail(around.error());
@@ -224,7 +225,6 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   if (o.fake_super && leaf) (void)seen(Object::named(*parent, *leaf), *info, terms_, Role::kSender, shown(root, name));
   const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
   if (position < 0 || !is_dir || !walks) return {};
-  const bool at_root = name == "." || name == "/.";
   if (terms_.agreed.incremental && !at_root) {
     found_.emplace(position, Found{scope, {}});
     return {};

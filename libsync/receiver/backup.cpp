@@ -124,26 +124,66 @@ Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io
   return true;
 }
 
+// A directory where a backup is to go makes way with all that is in it, as far as no rule protects that.
+Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above) const {
+  const io::Dir inside = TRY(dir.child(leaf));
+  const FilterScope rules = TRY(above.enter(path, inside));
+  const auto listing = TRY(inside.list());
+  bool empty = true;
+  for (const io::DirEntry& item : listing.entries) {
+    const std::string name = listing.name(item), child = join_path(path, name);
+    const io::Leaf checked = TRY(io::Leaf::check(name));
+    const auto info = inside.info(checked);
+    if (!info) continue;
+    const Status gone = rules.excluded(child, info->is_dir(), true) ? fail(Error())
+                        : info->is_dir()                            ? clear_way(child, inside, checked, rules)
+                                                                    : inside.unlink(checked);
+    if (gone) {
+      terms_.reporter.deleted(child, info->mode, terms_.agreed.deleted_messages);
+      continue;
+    }
+    empty = false;
+    if (!info->is_dir() && gone.error().sys != 0)
+      terms_.reporter.error_transfer(role_, fmt::format("delete_file: unlink({}) failed", child), gone.error().sys);
+    TRY(terms_.stop.check());
+  }
+  if (empty) return dir.remove_dir(leaf);
+  terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
+  return fail(Error(ENOTEMPTY));
+}
+
 Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target) {
   const auto info = dir.info(leaf);
   if (!info) {
     if (info.error().sys == ENOENT) return false;
     return fail(info.error());
   }
-  const auto found = place_for(path);
-  if (!found && found.error().text.empty() && !terms_.options.backup_dir.empty()) return go_without(path, dir, leaf, *info, found.error().sys, keep_target);
-  const Place place = TRY(found);
-  const io::Leaf to = TRY(io::Leaf::check(place.leaf));
   const Options& o = terms_.options;
-  if (info->is_symlink() && o.safe_links) {
+  // Only told: no directory for backups is made.
+  const Result<Place> found = o.dry_run ? Place{.dir = nullptr, .leaf = {}, .path = name_of(path)} : place_for(path);
+  if (!found && found.error().text.empty() && !o.backup_dir.empty()) return go_without(path, dir, leaf, *info, found.error().sys, keep_target);
+  const Place place = TRY(found);
+  const auto told = [&] {
+    terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
+    return true;
+  };
+  if (info->is_symlink() && o.links && o.safe_links) {
     const auto target = dir.read_link(leaf);
     if (target && symlink_is_unsafe(*target, path)) {
       terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target));
-      if (!keep_target) TRY(dir.unlink(leaf));
-      return true;
+      if (!keep_target && !o.dry_run) TRY(dir.unlink(leaf));
+      return told();
     }
   }
-  if (const auto old = place.dir->info(to); old && old->is_dir()) (void)place.dir->remove_dir(to);
+  if (o.dry_run) return told();
+  const io::Leaf to = TRY(io::Leaf::check(place.leaf));
+  if (const auto old = place.dir->info(to); old && old->is_dir()) {
+    const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
+    if (!clear_way(place.path, *place.dir, to, rules)) {
+      terms_.reporter.error_line(fmt::format("could not make way for backup directory: {}", place.path), true);
+      return fail(Error(EISDIR));
+    }
+  }
   // A link keeps the name in place until the new content takes it; where links are refused, moving or copying must do.
   Status moved = fail(Error(EMLINK));
   if (keep_target) {
@@ -175,8 +215,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     }
   }
   if (!moved) return fail(moved.error());
-  terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
-  return true;
+  return told();
 }
 
 }  // namespace ocsync::sync

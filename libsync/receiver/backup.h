@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "libsync/filter/rules.h"
 #include "libsync/meta/object.h"
 #include "libsync/receiver/destination.h"
 #include "libsync/session/terms.h"
@@ -13,7 +14,9 @@ namespace ocsync::sync {
 // One thread's own (it caches directories).
 class Backups {
  public:
-  Backups(const Terms& terms, Destination& destination, Role role) : terms_(terms), destination_(destination), role_(role) {}
+  // `filters`: what they protect is not removed to make way for a backup.
+  Backups(const Terms& terms, const FilterRules& filters, Destination& destination, Role role)
+      : terms_(terms), filters_(filters), destination_(destination), role_(role) {}
 
   struct Place {
     std::shared_ptr<const io::Dir> dir;
@@ -34,8 +37,10 @@ class Backups {
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
+  Status clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above) const;
   Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const;
   const Terms& terms_;
+  const FilterRules& filters_;
   Destination& destination_;
   const Role role_;
   std::shared_ptr<const io::Dir> root_;

@@ -75,9 +75,9 @@ class StagedReads {
 
 }  // namespace
 
-CopyWorkers::CopyWorkers(const Terms& terms, const SourceView& sources, Destination& destination, Events& events,
+CopyWorkers::CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources, Destination& destination, Events& events,
                          unsigned threads)
-    : terms_(terms), sources_(sources), destination_(destination), events_(events), count_(threads) {}
+    : terms_(terms), filters_(filters), sources_(sources), destination_(destination), events_(events), count_(threads) {}
 
 CopyWorkers::~CopyWorkers() {
   {
@@ -141,7 +141,7 @@ Status CopyWorkers::wait_idle() {
 
 void CopyWorkers::work() {
   Destination destination = destination_.clone();
-  Backups backups(terms_, destination, Role::kReceiver);
+  Backups backups(terms_, filters_, destination, Role::kReceiver);
   Placer placer(terms_, destination, backups, Role::kReceiver);
   const std::unique_ptr<io::Ring> ring = terms_.io->make_ring(io::IoPart::kRing);
   std::unique_lock lock(mutex_);

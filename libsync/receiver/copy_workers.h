@@ -34,7 +34,7 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
 class CopyWorkers {
  public:
   // Each job is answered by one event. No thread is started before the first job.
-  CopyWorkers(const Terms& terms, const SourceView& sources, Destination& destination, Events& events, unsigned threads);
+  CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources, Destination& destination, Events& events, unsigned threads);
   // Drops what still waits (hidden files vanish) and joins.
   ~CopyWorkers();
   CopyWorkers(const CopyWorkers&) = delete;
@@ -63,6 +63,7 @@ class CopyWorkers {
   Status state();  // with the lock held
 
   const Terms& terms_;
+  const FilterRules& filters_;
   const SourceView& sources_;
   Destination& destination_;
   Events& events_;

@@ -18,12 +18,13 @@ Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>
 }
 
 bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what) {
-  if (terms_.options.dry_run) return true;
+  const bool dry = terms_.options.dry_run;
+  if (dry && !(replaces && terms_.options.backup && spot.dir && spot.leaf)) return true;
   if (!spot.dir || !spot.leaf) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), ENOENT);
     return false;
   }
-  touched(spot.dir_path);
+  if (!dry) touched(spot.dir_path);
   if (replaces && terms_.options.backup) {
     const auto made = backups_.make(spot.path, *spot.dir, *spot.leaf, false);
     if (!made) {
@@ -32,6 +33,7 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
     }
     replaces = false;
   }
+  if (dry) return true;
   if (!replaces) {
     if (const Status made = make(*spot.leaf); made) return true;
     else if (made.error().sys != EEXIST) {

@@ -26,8 +26,8 @@ bool workers_may_help(const Terms& terms) {
 }
 }  // namespace
 
-LocalTransfers::LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events)
-    : terms_(terms), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, destination, Role::kReceiver),
+LocalTransfers::LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner, Destination& destination, Events& events)
+    : terms_(terms), filters_(filters), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, filters, destination, Role::kReceiver),
       placer_(terms, destination, backups_, Role::kReceiver) {}
 
 // Whether further files go to other threads.
@@ -38,7 +38,7 @@ bool LocalTransfers::has_workers() {
     // This thread is busy with looking and opening itself.
     const unsigned cores = std::thread::hardware_concurrency();
     if (cores > 1 && workers_may_help(terms_))
-      workers_ = std::make_unique<CopyWorkers>(terms_, sources_, destination_, events_, std::min(cores - 1, kMostWorkers));
+      workers_ = std::make_unique<CopyWorkers>(terms_, filters_, sources_, destination_, events_, std::min(cores - 1, kMostWorkers));
   }
   return workers_ != nullptr;
 }

@@ -16,7 +16,7 @@ namespace ocsync::sync {
 
 class LocalTransfers final : public Transfers {
  public:
-  LocalTransfers(const Terms& terms, const Scanner& scanner, Destination& destination, Events& events);
+  LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner, Destination& destination, Events& events);
   Status report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) override;
   Status request(Request request) override;
   Status list_done() override { return {}; }
@@ -43,6 +43,7 @@ class LocalTransfers final : public Transfers {
   Status answer(Event::What what, int32_t ndx) { return events_.push(Event{.what = what, .ndx = ndx}); }
 
   const Terms& terms_;
+  const FilterRules& filters_;
   SourceView sources_;
   Destination& destination_;
   Events& events_;

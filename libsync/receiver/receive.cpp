@@ -11,9 +11,9 @@
 
 namespace ocsync::sync {
 
-Receiver::Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events, Replay* replay)
+Receiver::Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events, Replay* replay)
     : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
-      named_basis_(terms, destination_), backups_(terms, destination_, Role::kReceiver), placer_(terms, destination_, backups_, Role::kReceiver),
+      named_basis_(terms, destination_), backups_(terms, filters, destination_, Role::kReceiver), placer_(terms, destination_, backups_, Role::kReceiver),
       tokens_(proto::make_token_reader(terms.agreed)), replay_(replay) {}
 
 Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {

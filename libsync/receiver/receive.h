@@ -23,7 +23,7 @@ namespace ocsync::sync {
 
 class Receiver {
  public:
-  Receiver(const Terms& terms, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending,
+  Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending,
            Events& events, Replay* replay = nullptr);
   // `first` and `second` (may be null) were read before the roles started; `list_complete`: the end of lists as well.
   // Runs until the sender's goodbye. The events queue learns everything, the end included.

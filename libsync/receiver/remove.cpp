@@ -138,14 +138,12 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     what = "rmdir";
     if (!o.dry_run) done = dir.remove_dir(leaf);
     destination_.forget(path);
+  } else if (o.backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
+    what = "make_backup";
+    const auto made = backups_.make(path, dir, leaf, false);
+    if (!made) done = fail(made.error());
   } else if (!o.dry_run) {
-    if (o.backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
-      what = "make_backup";
-      const auto made = backups_.make(path, dir, leaf, false);
-      if (!made) done = fail(made.error());
-    } else {
-      done = dir.unlink(leaf);
-    }
+    done = dir.unlink(leaf);
   }
   if (!done) {
     const int error = done.error().sys;

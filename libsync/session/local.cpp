@@ -148,7 +148,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
 
   Room room;  // outlives everything that holds segments
   Events events;
-  LocalTransfers transfers(terms, scanner, dest, events);
+  LocalTransfers transfers(terms, filters, scanner, dest, events);
   Generator generator(terms, filters, dest, transfers, events);
   int64_t pushed_us = 0;
   const auto push = [&](std::shared_ptr<Segment> segment) -> Status {

@@ -71,7 +71,8 @@ void say_algorithms(const Terms& terms) {
                                              proto::compression_name(agreed.compression), agreed.compression_level));
 }
 
-void let_rules_explain(RuleWorld& world, Reporter& reporter) {
+void let_rules_speak(RuleWorld& world, Reporter& reporter) {
+  if (!world.complain) world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
   if (!reporter.options().verbosity.shows(Debug::kFilter)) return;
   world.explain = [&reporter](std::string_view line) { reporter.debug_line_if(Debug::kFilter, 1, line); };
 }
@@ -79,8 +80,7 @@ void let_rules_explain(RuleWorld& world, Reporter& reporter) {
 Result<OperatorFiles> read_operator_files(const Options& options, Reporter& reporter) {
   OperatorFiles out;
   RuleWorld world = RuleWorld::of_process(options);
-  world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
-  let_rules_explain(world, reporter);
+  let_rules_speak(world, reporter);
   out.rules = TRY(FilterRules::from_options(options, std::move(world)));
   if (!options.files_from.empty() && !options.files_from_far) out.names = TRY(read_names_file(options));
   return out;

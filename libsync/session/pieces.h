@@ -24,8 +24,8 @@ void say_algorithms(const Terms& terms);
 // What the options ask of the handshake. `server`: we were started by the far side.
 proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_send);
 
-// --debug=filter: rules tell what they decide.
-void let_rules_explain(RuleWorld& world, Reporter& reporter);
+// Where rules say what is wrong with them, unless that was settled; and, with --debug=filter, what they decide.
+void let_rules_speak(RuleWorld& world, Reporter& reporter);
 
 // What a client's command line says by files: read before anything else happens, with the rights that we started with.
 struct OperatorFiles {

@@ -66,7 +66,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   if (replay) transfers = std::make_unique<ReplayTransfers>(pending, *replay);
   else transfers = std::make_unique<WireTransfers>(terms, channel, pending);
   Generator generator(terms, filters, dest, *transfers, events);
-  Receiver receiver(terms, channel, lists, dest.clone(), pending, events, replay);
+  Receiver receiver(terms, filters, channel, lists, dest.clone(), pending, events, replay);
   const Connection::Hearing hearing(connection, [&](const proto::Message& message) -> Status {
     if (const auto* text = std::get_if<proto::TextMessage>(&message)) terms.reporter.from_far_side(*text);
     else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) terms.reporter.state().io_error |= bits->bits;

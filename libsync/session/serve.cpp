@@ -26,7 +26,7 @@ namespace {
 Result<FilterRules> rules_from_wire(const std::vector<std::string>& rules, const Options& options,
                                     const proto::Agreement& agreed, const ServedModule* module, Reporter& reporter) {
   RuleWorld world = module ? module->world : RuleWorld::of_process(options);
-  let_rules_explain(world, reporter);
+  let_rules_speak(world, reporter);
   FilterRules filters = TRY(FilterRules::from_wire(rules, options, agreed, std::move(world)));
   TRY(filters.add_server_rules(options, agreed));
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
