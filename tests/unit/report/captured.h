@@ -37,7 +37,7 @@ class CapturedFile {
 };
 
 struct Captured {
-  explicit Captured(const Options& options, bool with_log = false) {
+  explicit Captured(Options given, bool with_log = false) : options(std::move(given)) {
     ReporterPorts ports;
     ports.out_fd = out.fd();
     ports.err_fd = err.fd();
@@ -61,6 +61,7 @@ struct Captured {
         rich, errors_by_message);
   }
 
+  Options options;  // the reporter borrows them
   CapturedFile out, err;
   std::string log, sent;
   std::unique_ptr<Reporter> reporter;
