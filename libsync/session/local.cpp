@@ -220,6 +220,7 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
     parsed->options.fake_super = options.fake_super;
   }
   parsed->options.insecure_links = options.insecure_links;
+  parsed->options.drop_devices |= options.drop_devices;
   parsed->options.confine_root = options.confine_root;
   parsed->options.verbosity.debug = options.verbosity.debug;
   parsed->options.io = options.io;
