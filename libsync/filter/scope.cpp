@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include "libio/os/identity.h"
 #include "libsync/filter/rule_list.h"
 #include "libsync/filter/rules.h"
 #include "libsync/list/paths.h"
