@@ -10,6 +10,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from support.ports import free_port, listened_on  # noqa: E402
+
 LAUNCH = Path(__file__).resolve().parent.parent / "tests/bench/launch.c"
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -51,12 +54,6 @@ def remote_shell(root):
     return path
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Daemon:
     """A real daemon on loopback with one module over all of `root`."""
 
@@ -68,11 +65,9 @@ class Daemon:
         self.process = subprocess.Popen([program, "--daemon", "--no-detach", f"--config={config}", f"--port={self.port}",
                                          "--address=127.0.0.1"], stdin=subprocess.DEVNULL)
         for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            if listened_on(self.port):
                 break
-            except OSError:
-                time.sleep(0.02)
+            time.sleep(0.02)
         else:
             raise SystemExit(f"the daemon of {program} does not answer")
 

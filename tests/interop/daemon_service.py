@@ -6,8 +6,9 @@ import subprocess
 import threading
 import time
 
-from interop.daemons import Daemon, free_port
+from interop.daemons import Daemon
 from interop.lab import Skip, Wrong, journey
+from support.ports import free_port, listened_on
 from support.running import NEW, OURS
 
 MODULES = "[tree]\npath = {folder}/tree\n"
@@ -112,13 +113,7 @@ def daemon_service(lab):
                                        f"--address={address}"], stdin=subprocess.DEVNULL)
             try:
                 for at in places:
-                    def there(at=at, port=port):
-                        try:
-                            socket.create_connection((at, port), 1).close()
-                            return True
-                        except OSError:
-                            return False
-                    Daemon.wait_for(there, f"{at} is listened on")
+                    Daemon.wait_for(lambda at=at, port=port: listened_on(port, at), f"{at} is listened on")
                     told = scene.listing(f"[{at}]" if ":" in at else at, port)
                     check(f"{at} answers", told.returncode == 0 and "file" in told.stdout, told)
             finally:
@@ -129,7 +124,6 @@ def daemon_service(lab):
     def ends():
         scene = Scene(lab)
         daemon = Daemon(scene.ours, scene.folder, MODULES.format(folder=scene.folder))
-        Daemon.wait_for(lambda: not daemon.children(), "the one who asked whether it listens is gone")
         # A caller who says nothing holds a worker.
         with socket.create_connection(("127.0.0.1", daemon.port)) as silent:
             check("it is greeted", silent.recv(100).startswith(b"@RSYNCD: "))

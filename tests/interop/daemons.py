@@ -2,15 +2,10 @@
 import os
 import resource
 import signal
-import socket
 import subprocess
 import time
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from support.ports import free_port, listened_on
 
 
 class Daemon:
@@ -31,14 +26,12 @@ class Daemon:
                 resource.setrlimit(resource.RLIMIT_AS, (self.memory, self.memory))
         self.process = subprocess.Popen([self.program, "--daemon", "--no-detach", f"--config={self.conf}", f"--port={self.port}",
                                          "--address=127.0.0.1"], stdin=subprocess.DEVNULL, preexec_fn=limit)
-        self.wait_for(self.listens, "the daemon listens")
+        self.wait_for(lambda: self.listens() or self.process.poll() is not None, "the daemon listens")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the daemon ended with {self.process.returncode}")
 
     def listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
+        return listened_on(self.port)
 
     @staticmethod
     def wait_for(condition, what, seconds=60):

@@ -1,12 +1,12 @@
 """Push and pull through a real sshd on loopback, every pairing, and what ssh does when it fails."""
 import os
 import shutil
-import socket
 import subprocess
 import time
 
 from interop.lab import Skip, Wrong, expect_code, expect_same_tree, journey
 from support import running, trees
+from support.ports import free_port
 from support.running import NEW, OURS
 
 
@@ -26,9 +26,7 @@ class Sshd:
         shutil.copy(f"{folder}/user.pub", f"{folder}/authorized")
         if running.is_root():
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         with open(f"{folder}/sshd.conf", "w", encoding="ascii") as f:
             f.write(f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
                     f"AuthorizedKeysFile {folder}/authorized\nPasswordAuthentication no\nPermitRootLogin yes\nMaxStartups 100:30:200\n")

@@ -5,13 +5,13 @@ make a difference: with rsync's daemon, the same visit ends otherwise without it
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
 
 from interop.lab import Skip, Wrong, journey
 from support import running, trees
+from support.ports import free_port, listened_on
 from support.running import NEW, OURS, ROOT
 
 PULL, PUSH, LIST = ["-a", "URL/m/", "BACK/"], ["-a", "SRC/", "URL/m/"], ["URL/"]
@@ -218,9 +218,7 @@ def one_run(lab, case, name, server, client):
     os.chmod(f"{folder}/mod/sub", 0o777)
     if case.before:
         case.before(folder)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     with open(f"{folder}/connect.py", "w", encoding="ascii") as f:
         f.write(CONNECT)
     fill = lambda text: text.replace("LAB", folder).replace("PORT", str(port)).replace("PROXY", f"{sys.executable} {folder}/connect.py {port}").replace(
@@ -244,11 +242,11 @@ def one_run(lab, case, name, server, client):
             if daemon.poll() is not None:
                 with open(f"{folder}/daemon.out", encoding="utf-8", errors="replace") as f:
                     raise Wrong(f"{server}'s daemon ended with {daemon.returncode}: {f.read()}")
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+            if listened_on(port):
                 break
-            except OSError:
-                time.sleep(0.05)
+            time.sleep(0.05)
+        else:
+            raise Wrong(f"{server}'s daemon does not listen")
         env = {k: fill(v) for k, v in case.env.items()}
         if case.password:
             env["RSYNC_PASSWORD"] = case.password
