@@ -169,6 +169,11 @@ void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms&
           say.error(fmt::format("copy_xattrs: lsetxattr({},\"{}\") failed", shown(), a.name), s.error().sys);
     }
   }
+  copy_acls(from, to, mode, terms);
+}
+
+void copy_acls(const Object& from, const Object& to, uint32_t mode, const Terms& terms) {
+  const Options& o = terms.options;
   if (!o.acls || o.fake_super || S_ISLNK(mode)) return;
   if (const auto acl = io::read_acl(from.xattrs(), io::AclKind::kAccess); acl && !acl->empty())
     (void)io::write_acl(to.xattrs(), io::AclKind::kAccess, *acl);

@@ -57,5 +57,6 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
 // `from`.
 void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role,
                Shown shown);
+void copy_acls(const Object& from, const Object& to, uint32_t mode, const Terms& terms);
 
 }  // namespace ocsync::sync

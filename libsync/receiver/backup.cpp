@@ -1,12 +1,15 @@
 #include "libsync/receiver/backup.h"
 
 #include <fmt/format.h>
+#include <sys/sysmacros.h>
 
 #include "libio/os/copy.h"
 #include "libio/os/temp_file.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
+#include "libsync/meta/fake_super.h"
+#include "libsync/meta/read.h"
 
 namespace ocsync::sync {
 
@@ -25,12 +28,25 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
   const Options& o = terms_.options;
   const bool owner = terms_.may_chown && o.owner;
   const auto now = to.info();
-  if (now && ((owner && now->uid != info.uid) || (o.group && now->gid != info.gid)))
+  if (!o.fake_super && now && ((owner && now->uid != info.uid) || (o.group && now->gid != info.gid)))
     (void)to.set_owner(owner ? info.uid : UINT32_MAX, o.group ? info.gid : UINT32_MAX);
-  copy_meta(from, to, info.mode, terms_, Role::kReceiver, [&] { return std::string(shown); });
-  uint32_t mode = info.permissions();
-  if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
-  (void)to.set_mode(mode);
+  // Extended attributes of directories are not kept: rsync does not, either.
+  if (info.is_dir()) copy_acls(from, to, info.mode, terms_);
+  else copy_meta(from, to, info.mode, terms_, Role::kReceiver, [&] { return std::string(shown); });
+  if (o.fake_super) {
+    const io::FileInfo like = seen(from, info, terms_, role_, shown).value_or(info);
+    const FakeStat wanted{.mode = like.mode & (S_IFMT | 07777),
+                          .rdev_major = like.is_device() ? gnu_dev_major(like.rdev) : 0,
+                          .rdev_minor = like.is_device() ? gnu_dev_minor(like.rdev) : 0,
+                          .uid = o.owner ? like.uid : 0,
+                          .gid = o.group ? like.gid : 0};
+    if (const Status s = store_fake(to, wanted); !s)
+      terms_.reporter.error_transfer(role_, fmt::format("failed to write xattr user.rsync.%stat for {}", shown), s.error().sys);
+  } else {
+    uint32_t mode = info.permissions();
+    if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
+    (void)to.set_mode(mode);
+  }
   if (o.times && !(info.is_dir() && o.omit_dir_times)) (void)to.set_times(info.atime, info.mtime);
 }
 

@@ -70,8 +70,9 @@ class Generator {
   // Hard links.
   Result<bool> link_check(Spot& spot);
   Status finish_group(Spot& spot, int basis_dir = -1);
+  Status matched_member(Spot& spot, int basis_dir = -1);
   Status finish_group_of(Entry& entry, const std::string& path, int basis_dir);
-  Result<bool> link_to(Spot& spot, const HardLinks::Group& group);
+  Result<bool> link_to(Spot& spot, const HardLinks::Group& group, bool waited);
   Status promote_waiting(Entry& entry);
   void skipped_member(Spot& spot);
 

@@ -66,8 +66,8 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
       touched(spot.dir_path);
     }
     if (linked) {
+      if (linked_entry) TRY(matched_member(spot, match.index));
       if (kind == BasisDirKind::kLink) {
-        if (linked_entry) TRY(finish_group(spot, match.index));
         if (terms_.itemizes() && terms_.reporter.shows_unchanged())
           TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "", meta_flags(spot, match.info, &origin, false)));
       } else {
@@ -95,12 +95,12 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
 }
 
 // Without -p new content takes the mode of what it is built on, wherever that lies. For the receiver of a run without
-// rights over other people's files that is only there if it can be read.
+// rights over other people's files that is only there if it can be read. What it stands for with --fake-super does not count.
 uint32_t Generator::mode_of_new_content(const Spot& spot, const Basis& basis) {
   if (terms_.options.perms) return spot.mode;
   std::optional<uint32_t> existing;
   if (const auto leaf = io::Leaf::check(basis.leaf); basis && leaf) {
-    const auto old = basis.type == proto::kBasisTarget && spot.here ? Result<io::FileInfo>(*spot.here) : basis.dir->info(*leaf);
+    const auto old = basis.type == proto::kBasisTarget && spot.here && !terms_.options.fake_super ? Result<io::FileInfo>(*spot.here) : basis.dir->info(*leaf);
     constexpr uint32_t kEverybodyReads = 0444;
     if (old && (terms_.may_chown || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf))) existing = old->mode;
   }

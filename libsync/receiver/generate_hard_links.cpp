@@ -4,8 +4,9 @@
 
 namespace ocsync::sync {
 
-// Creates `spot` as another name of `leader` (a path below the root) and reports it. False: it failed (reported).
-Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
+// Creates `spot` as another name of the group's leader and reports it: as new, if it `waited`, else against what an alternate
+// tree has in its place, as rsync does. False: it failed (reported).
+Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool waited) {
   const std::string& leader = group.leader_path;
   const auto leader_dir = destination_.dir(dir_of_path(leader));
   const std::string leader_name(leaf_of_path(leader));
@@ -26,7 +27,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group) {
     return true;
   }
   std::optional<io::FileInfo> compared = spot.here;
-  if (!spot.here && !basis_.empty()) {
+  if (!spot.here && !waited && !basis_.empty()) {
     if (terms_.options.basis_kind == BasisDirKind::kLink) {
       // Two names that an alternate tree links as well are no change worth a line.
       for (int i = 0; i < basis_.count() && !compared && old; ++i) {
@@ -59,7 +60,7 @@ Result<bool> Generator::link_check(Spot& spot) {
     return true;
   }
   if (group.state != HardLinks::State::kDone) return false;
-  if (TRY(link_to(spot, group))) TRY(success(spot));
+  if (TRY(link_to(spot, group, false))) TRY(success(spot));
   return true;
 }
 
@@ -89,9 +90,17 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
       if (const auto place = named_parent(spot.path, terms_.options))
         if (const auto leaf = io::Leaf::check(place->leaf))
           if (const auto info = place->dir.info(*leaf); info && !info->is_dir()) spot.here = *info;
-    --member.segment->in_progress;
-    if (TRY(link_to(spot, group))) TRY(success(spot));
+    if (TRY(link_to(spot, group, true))) TRY(success(spot));
   }
+  return {};
+}
+
+// A member that an alternate tree has as it should be: linked from there it leads; left there it becomes a name of the member
+// that is made here, if one is.
+Status Generator::matched_member(Spot& spot, int basis_dir) {
+  if (terms_.options.basis_kind == BasisDirKind::kLink) return finish_group(spot, basis_dir);
+  HardLinks::Group& group = links_.group_of(*spot.entry);
+  if (group.state != HardLinks::State::kDone) links_.pass(group, {spot.ndx, spot.segment, spot.entry});
   return {};
 }
 

@@ -97,10 +97,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   const std::optional<io::FileInfo> really_here = spot.here;
   bool done = false;
   try_basis_for_other(spot, 0, done);
-  if (done) {
-    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
-    return {};
-  }
+  if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink))
     return {};
@@ -123,10 +120,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   const std::optional<io::FileInfo> really_here = spot.here;
   bool done = false;
   try_basis_for_other(spot, 0, done);
-  if (done) {
-    if (spot.entry->has(kLinked) && terms_.options.basis_kind == BasisDirKind::kLink) TRY(finish_group(spot));
-    return {};
-  }
+  if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   const bool device = spot.entry->is_device();
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial))

@@ -4,6 +4,8 @@
 // asked for: one that is up to date, else the last one known.
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,12 +23,19 @@ class HardLinks {
     std::shared_ptr<Segment> segment;
     Entry* entry = nullptr;
   };
+  // A member that holds nothing up; with its list it is forgotten.
+  struct Passed {
+    int32_t ndx = 0;
+    std::weak_ptr<Segment> segment;
+    Entry* entry = nullptr;
+  };
   enum class State : uint8_t { kOpen, kBusy, kDone };
   struct Group {
     State state = State::kOpen;
     std::string leader_path;      // once done
     int basis_dir = -1;           // dry run: the leader is a match in this basis directory
     std::vector<Member> waiting;  // each counts as in progress in its segment
+    std::vector<Passed> passed;   // not made here, since --compare-dest has them; but links as soon as another member is
   };
   // A list that came later may continue groups: their members so far are not the last any more.
   void arrived(const std::shared_ptr<Segment>& segment) {
@@ -44,10 +53,16 @@ class HardLinks {
     ++member.segment->in_progress;
     group.waiting.push_back(std::move(member));
   }
-  // The members to be linked now that the group is done, in the order rsync links them (latest first).
+  void pass(Group& group, const Member& member) { group.passed.push_back({member.ndx, member.segment, member.entry}); }
+  // The members to be linked now that the group is done, in the order rsync links them (latest first). None is in progress any more.
   std::vector<Member> take_waiting(Group& group) {
     std::vector<Member> out(group.waiting.rbegin(), group.waiting.rend());
+    for (const Member& member : out) --member.segment->in_progress;
+    for (const Passed& passed : group.passed)
+      if (auto segment = passed.segment.lock()) out.push_back({passed.ndx, std::move(segment), passed.entry});
+    if (!group.passed.empty()) std::ranges::sort(out, std::greater(), &Member::ndx);
     group.waiting.clear();
+    group.passed.clear();
     return out;
   }
 

@@ -199,7 +199,7 @@ def written(lab, server, client, chroot):
     daemon = Daemon(lab.programs[server], folder, modules(folder, chroot))
     found, seen = {}, 0
     try:
-        daemon.wait_for(lambda: "connect from" in daemon.log_text() and not daemon.children(), "the one who asked whether it listens is gone")
+        daemon.wait_for(lambda: "listening on port" in daemon.log_text(), "the log tells of the start")
         for name in CLIENTS:
             seen = len(daemon.log_text())
             visit(lab, daemon, folder, client, name)
@@ -277,7 +277,6 @@ def written_to_syslog(lab, server, chroot):
         heard.settimeout(0.3)
         daemon = Daemon(wrapper, folder, SYSLOG_MODULES.format(folder=folder), extra=f"log file =\nuse chroot = {chroot}\n")
         try:
-            daemon.wait_for(lambda: not daemon.children(), "the one who asked whether it listens is gone")
             for words in SYSLOG_CLIENTS:
                 visit(lab, daemon, folder, NEW, words)
                 try:
