@@ -122,6 +122,9 @@ class FilterScope {
   // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
   // files.
   Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;
+  // What is said when merge files are looked for in `path`, which is no directory that could be entered: that the way leads
+  // through a link which does not count, once for each file.
+  void look_in_vain(const std::string& path) const;
   // The verdict on `path` (relative to the transfer root). `ignore_perishable` inside a directory that is being
   // removed.
   Verdict verdict(std::string_view path, bool is_dir, bool ignore_perishable = false) const;

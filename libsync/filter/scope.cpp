@@ -211,6 +211,16 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
   return scope;
 }
 
+void FilterScope::look_in_vain(const std::string& path) const {
+  const RuleWorld& world = state_->list->facts.world;
+  if (state_->set.merges.empty() || world.read_confined || !world.module_path.empty() || !world.read || !world.way_to || !world.complain) return;
+  const std::string here = collapsed_path(path.starts_with('/') ? path : state_->root + "/" + path) + "/";
+  const Status way = world.way_to(here);
+  if (way || way.error().sys != ELOOP || way.error().text.empty()) return;
+  for (const MergeKind& kind : state_->set.merges)
+    if (kind.active && !world.hides(here + kind.name)) world.complain(kRefusesLink);
+}
+
 Verdict FilterScope::verdict(std::string_view path, bool is_dir, bool ignore_perishable) const {
   const FilterRules::List& list = *state_->list;
   if (list.rules.rules.empty() && list.guard.rules.empty()) return Verdict::kNoMatch;

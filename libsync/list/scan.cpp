@@ -327,6 +327,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   if (terms_.stop.requested()) return;
   const auto dir = open_dir(root, path);
   if (!dir) {
+    if (dir.error().sys == ELOOP) scope.look_in_vain(path);
     if (dir.error().sys == ENOTDIR && terms_.options.read_batch.empty()) return;
     stat_problem(root, path, dir.error().sys, true);
     return;

@@ -1,5 +1,6 @@
 #include "libsync/receiver/destination.h"
 
+#include "libio/os/components.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
@@ -42,12 +43,19 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
 
 Result<io::Dir> DirCache::walk(std::string_view path) const {
   io::Dir here = TRY(root_->duplicate());
+  int links = 0;
   for (size_t at = 0; at < path.size();) {
     const size_t end = std::min(path.find('/', at), path.size());
     const std::string part(path.substr(at, end - at));
     at = end + 1;
     const io::Leaf leaf = TRY(io::Leaf::check(part));
-    here = TRY(here.child_following(leaf));
+    auto next = here.child(leaf);
+    if (!next && (next.error().sys == ELOOP || next.error().sys == ENOTDIR)) {
+      // One by one they would lead on for ever.
+      if (++links > io::kMaxLinkHops) return fail(Error(ELOOP));
+      next = here.child_following(leaf);
+    }
+    here = TRY(std::move(next));
   }
   return here;
 }

@@ -141,6 +141,8 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
       else stat_errno = info.error().sys;
     } else {
       stat_errno = spot.dir_error = dir.error().sys;
+      // A link on the way that leads out is one too many for rsync.
+      if (stat_errno == EXDEV) stat_errno = ELOOP;
       spot.no_dir = true;
       spot.leaf_text = destination_.leaf_of(entry);
       if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;

@@ -187,7 +187,12 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
   };
   const auto dir = destination_.dir(path == "." ? std::string() : path);
   if (!dir) {
-    unreadable(dir.error());
+    // Where a link stayed in a directory's place (--ignore-existing), nothing is missed if it leads nowhere.
+    const auto above = destination_.dir(dir_of_path(path));
+    const std::string name(leaf_of_path(path));
+    const auto leaf = io::Leaf::check(name);
+    const auto there = above && leaf ? (*above)->info_following(*leaf) : Result<io::FileInfo>(fail(dir.error()));
+    if (there || there.error().sys != ENOENT) unreadable(dir.error());
     return {};
   }
   const auto self = (*dir)->self();
@@ -250,7 +255,12 @@ Status Remover::delete_everywhere(const Segment& list) {
   if (destination_.missing() || terms_.options.list_only) return {};
   for (int32_t i = 0; i < list.count(); ++i) {
     const Entry& entry = list.sorted(i);
-    if (!entry.active() || !entry.is_dir() || !entry.has(kContentDir)) continue;
+    if (!entry.active()) continue;
+    if (entry.is_symlink() && filters_.has_per_directory()) {
+      // rsync looks for rules in everything it comes by here.
+      if (const auto around = scope_in(std::string(entry.dir_view()))) around->look_in_vain(entry.path());
+    }
+    if (!entry.is_dir() || !entry.has(kContentDir)) continue;
     const std::string path = entry.path();
     if (!entry.is_root()) {
       const auto parent = destination_.dir(entry.dir_view());
