@@ -94,12 +94,21 @@ void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, con
 
 bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
 
+// We go from directory to directory; whether the kernel would go the whole way at once shows where rsync does that.
+bool Scanner::too_many_links(uint32_t root, const std::string& path) const {
+  const auto whole = roots_[root]->dir->beneath(path);
+  return !whole && whole.error().sys == ELOOP;
+}
+
 // What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
 Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
                                    bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   target.clear();
-  if (o.copy_links || follow_all) return dir.info_following(leaf);
+  if (o.copy_links || follow_all) {
+    if (o.fake_super && too_many_links(root, path)) return fail(Error(ELOOP));
+    return dir.info_following(leaf);
+  }
   io::FileInfo info = TRY(looked != nullptr ? *looked : dir.info(leaf));
   if (o.fake_super) {
     info = TRY(seen(Object::named(dir, leaf), info, terms_, Role::kSender, shown(root, path)));
@@ -139,6 +148,11 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
     // Where a symlink was followed, what counts is at its end.
     const auto itself = dir.info(*leaf);
     if (itself && itself->is_symlink()) {
+      if (o.acls && too_many_links(root, path)) {
+        general_error();
+        terms_.reporter.error_transfer(Role::kSender, fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_ACCESS)", path), ELOOP);
+        return false;
+      }
       if (auto file = dir.open_read_following(*leaf)) {
         followed = std::move(*file);
         object = Object::opened(followed);

@@ -275,9 +275,9 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      const bool said = made.error().text.empty() && made.error().sys == 0;
+      const bool said = made.error().text.empty() && (made.error().sys == 0 || made.error().sys == EISDIR);
       fatal_ = Error(Fault::kFileIo, said ? std::string() : made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown(), backups_.name_of(request.path)) : made.error().text,
-                     made.error().sys);
+                     said ? 0 : made.error().sys);
       return Placed::kFailed;
     }
   }
