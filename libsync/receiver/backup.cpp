@@ -212,7 +212,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   if (!moved) moved = dir.rename(leaf, *place.dir, to);
   if (!moved && moved.error().sys == EXDEV && info->is_regular()) {
     const io::File from = TRY(dir.open_read(leaf));
-    io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, info->permissions() & 0700));
+    io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, (info->permissions() | (o.fake_super ? S_IRUSR | S_IWUSR : 0)) & S_IRWXU));
     TRY(io::copy_content(from, temp.file(), info->size, {}, terms_.stop));
     give_attributes(Object::opened(from), *info, Object::opened(temp.file()), destination_.shown(path));
     TRY(temp.commit(*place.dir, to));

@@ -32,7 +32,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
       node->entry.set(kDirCreated);
       return {};
     }
-    if (spot.dir && spot.leaf && spot.dir->make_dir(*spot.leaf, entry.mode & 0700)) {
+    if (spot.dir && spot.leaf && spot.dir->make_dir(*spot.leaf, o.fake_super ? S_IRWXU : entry.mode & S_IRWXU)) {
       node->entry.set(kDirCreated);
       touched(spot.dir_path);
     }

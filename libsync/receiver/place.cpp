@@ -82,7 +82,8 @@ Result<io::File> Placer::open_partial(Output& out, const Request& request) {
 // Nobody else may read a hidden file before its owner is right; where that is so from the start, it gets its final
 // permissions when it is made.
 uint32_t Placer::mode_to_create(const std::shared_ptr<const io::Dir>& dir, const Request& request) const {
-  const uint32_t cautious = (request.mode | S_IWUSR) & 0700;
+  // A stand-in (--fake-super) must be ours to work with, whatever it stands for.
+  const uint32_t cautious = (request.mode | (terms_.options.fake_super ? S_IRUSR | S_IWUSR : S_IWUSR)) & 0700;
   const Options& o = terms_.options;
   if (fresh_.dir != dir || !fresh_.steady || o.fake_super || o.acls || o.xattrs > 0 || terms_.module_modes) return cautious;
   if ((request.mode & 07777) != (request.mode & 0777) || !(request.mode & S_IWUSR)) return cautious;
