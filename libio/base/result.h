@@ -55,7 +55,7 @@ using Result = std::expected<T, Error>;
 using Status = Result<void>;
 
 inline std::unexpected<Error> fail(Error e) { return std::unexpected<Error>(std::move(e)); }
-inline std::unexpected<Error> fail(Fault f, std::string sentence, int system_error = 0) {
+[[gnu::cold]] inline std::unexpected<Error> fail(Fault f, std::string sentence, int system_error = 0) {
   return std::unexpected<Error>(Error(f, std::move(sentence), system_error));
 }
 // The failure that errno describes right now.

@@ -87,14 +87,14 @@ class Reporter {
   void mute_info(bool muted);
 
   // "rsync: [role] TEXT: STRERROR (ERRNO)" with sys != 0, else "rsync: [role] TEXT"; counts as a transfer error (23).
-  void error_transfer(Role role, std::string_view text, int sys = 0);
+  [[gnu::cold]] void error_transfer(Role role, std::string_view text, int sys = 0);
   // The same line without effect on the exit code.
-  void error(Role role, std::string_view text, int sys = 0);
+  [[gnu::cold]] void error(Role role, std::string_view text, int sys = 0);
   // A complete line of error class as rsync words it, without prefix; `counts`: ends the run with 23.
-  void error_line(std::string_view line, bool counts);
+  [[gnu::cold]] void error_line(std::string_view line, bool counts);
   // One that counts, said by the sending half.
-  void sender_error_line(std::string_view line);
-  void warning_line(std::string_view line);
+  [[gnu::cold]] void sender_error_line(std::string_view line);
+  [[gnu::cold]] void warning_line(std::string_view line);
   // Information: to standard output (and the log). `line` without newline.
   void info_line(std::string_view line);
   void info_line_if(Info what, int level, std::string_view line);
