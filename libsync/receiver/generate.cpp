@@ -51,6 +51,12 @@ uint32_t Generator::default_perms_at(const Spot& spot) const {
 }
 
 Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt) {
+  TRY(handle_alone(segment, entry, ndx, own_turn, attempt));
+  if (entry.has(kLinked)) relieve_waiting(entry);
+  return {};
+}
+
+Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt) {
   const Options& o = terms_.options;
   Spot spot;
   spot.segment = segment;
@@ -70,7 +76,6 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   if (!skip_below_.empty()) {
     if (spot.path.size() > skip_below_.size() && spot.path.starts_with(skip_below_) && spot.path[skip_below_.size()] == '/') {
       if (entry.is_dir()) entry.set(kMissingDir);
-      else if (entry.has(kLinked)) skipped_member(spot);
       return {};
     }
     if (own_turn) skip_below_.clear();
@@ -78,7 +83,6 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
 
   if (guard_ && !entry.is_root() && guard_->hidden_by_module(spot.path, entry.is_dir())) {
     if (entry.is_dir() && !own_turn) return {};
-    if (entry.has(kLinked)) skipped_member(spot);
     terms_.reporter.error_line(fmt::format("ERROR: daemon refused to receive {} \"{}\"", entry.is_dir() ? "directory" : "file", spot.path), true);
     if (entry.is_dir()) {
       skip_below_ = spot.path;
@@ -184,7 +188,6 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
         touched(spot.path);  // whatever kept its place gets the directory's time in the end, as with rsync
       }
     }
-    if (entry.has(kLinked)) skipped_member(spot);
     say_skip(spot, decision);
     return {};
   }
@@ -201,8 +204,7 @@ Status Generator::handle(const std::shared_ptr<Segment>& segment, Entry& entry, 
   switch (decision.act) {
     case Act::kSkip:
       if (decision.why == Why::kAppendDone && !basis_.empty()) return handle_file(spot, decision, attempt, must_lead);
-      if (entry.has(kLinked)) skipped_member(spot);
-      say_skip(spot, decision);
+        say_skip(spot, decision);
       return {};
     case Act::kKeep:
       if (!entry.is_regular()) return keep(spot);

@@ -38,6 +38,7 @@ class Generator {
 
   Status work_on(const std::shared_ptr<Segment>& segment);
   Status handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
+  Status handle_alone(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
   Status handle_dir(Spot& spot, bool own_turn);
   Status handle_link(Spot& spot, const Decision& decision);
   Status handle_node(Spot& spot, const Decision& decision);
@@ -58,7 +59,7 @@ class Generator {
   Status apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
-  bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what);
+  bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what, const std::string& to = {});
   bool apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
@@ -74,7 +75,7 @@ class Generator {
   Status finish_group_of(Entry& entry, const std::string& path, int basis_dir);
   Result<bool> link_to(Spot& spot, const HardLinks::Group& group, bool waited);
   Status promote_waiting(Entry& entry);
-  void skipped_member(Spot& spot);
+  void relieve_waiting(const Entry& entry);
 
   Status take_events(bool wait);
   Status take_one_event();

@@ -134,7 +134,6 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   if (decision.why == Why::kAppendDone) {
     // Not even an alternate tree has it as it should be.
-    if (entry.has(kLinked)) skipped_member(spot);
     say_skip(spot, decision);
     return {};
   }
@@ -177,7 +176,6 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (basis && !spot.here && basis.type != proto::kBasisPartialDir && attempt == Attempt::kFirst && (terms_.append || terms_.append_verify) &&
       basis.bytes >= static_cast<uint64_t>(entry.size)) {
     // Nothing could be appended to it; rsync's users know that the file is then left out.
-    if (entry.has(kLinked)) skipped_member(spot);
     return {};
   }
   if (!spot.here && !basis && entry.has(kLinked) && !entry.has(kLinkLast) && !must_lead) {
@@ -258,7 +256,6 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.mode = o.dry_run ? spot.mode : mode_of_new_content(spot, basis);
   request.replaces = replaces;
   fuzzy_.used(spot.leaf_text);
-  if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
   if (o.moves_content()) {
     if (!spot.dir && !o.dry_run) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.dir_error);
@@ -267,6 +264,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     ++spot.segment->in_progress;
     touched(spot.dir_path);
   }
+  if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
   TRY(transfers_.request(std::move(request)));
   if (!o.moves_content() && entry.has(kLinked)) TRY(finish_group(spot));
   return {};

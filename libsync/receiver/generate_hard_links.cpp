@@ -46,7 +46,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
   }
   if (spot.here && spot.here->is_dir() && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return false;
   const bool replaces = spot.here && !spot.here->is_dir();
-  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link")) return false;
+  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link", " => " + leader)) return false;
   TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
   name_itself(spot, " => ", leader);
   return true;
@@ -117,10 +117,10 @@ Status Generator::promote_waiting(Entry& entry) {
   return handle(next.segment, *next.entry, next.ndx, true, Attempt::kFirst);
 }
 
-// A member that is left out: if it was the last, those that waited for it need another leader.
-void Generator::skipped_member(Spot& spot) {
-  if (!spot.entry->has(kLinkLast)) return;
-  HardLinks::Group& group = links_.group_of(*spot.entry);
+// The last member had its turn and leads nobody (left out, or failed): those that waited for it need another leader.
+void Generator::relieve_waiting(const Entry& entry) {
+  if (!entry.has(kLinkLast)) return;
+  const HardLinks::Group& group = links_.group_of(entry);
   if (group.state == HardLinks::State::kOpen && !group.waiting.empty()) redo_.push_back(-1 - group.waiting.back().ndx);
 }
 

@@ -17,11 +17,12 @@ Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>
   return report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta);
 }
 
-bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what) {
+// `to`: what follows the name where a failure is told.
+bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what, const std::string& to) {
   const bool dry = terms_.options.dry_run;
   if (dry && !(replaces && terms_.options.backup && spot.dir && spot.leaf)) return true;
   if (!spot.dir || !spot.leaf) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), ENOENT);
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), spot.dir ? ENOENT : spot.dir_error);
     return false;
   }
   if (!dry) touched(spot.dir_path);
@@ -37,7 +38,7 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
   if (!replaces) {
     if (const Status made = make(*spot.leaf); made) return true;
     else if (made.error().sys != EEXIST) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), made.error().sys);
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
       return false;
     }
   }
@@ -47,7 +48,7 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
     if (!leaf) return false;
     if (const Status made = make(*leaf); !made) {
       if (made.error().sys == EEXIST) continue;
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {} failed", what, destination_.shown(spot.path)), made.error().sys);
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
       return false;
     }
     if (const Status moved = spot.dir->rename(*leaf, *spot.dir, *spot.leaf); !moved) {
@@ -106,7 +107,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);
   };
-  if (!create_atomically(spot, replaces, make, "symlink")) return {};
+  if (!create_atomically(spot, replaces, make, "symlink", fmt::format(" -> \"{}\"", target))) return {};
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
   name_itself(spot, " -> ", spot.entry->target());

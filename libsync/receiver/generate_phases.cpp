@@ -79,7 +79,10 @@ Status Generator::redo_pending() {
     std::shared_ptr<Segment> segment;
     if (ndx < 0) {  // a waiting hard link whose group lost its last member
       const int32_t member = -1 - ndx;
-      if (segment_of(member, segment)) TRY(promote_waiting(segment->by_ndx(member)));
+      if (!segment_of(member, segment)) continue;
+      Entry& waiting = segment->by_ndx(member);
+      // A later member may lead by now.
+      if (links_.group_of(waiting).state == HardLinks::State::kOpen) TRY(promote_waiting(waiting));
       continue;
     }
     if (!segment_of(ndx, segment)) continue;

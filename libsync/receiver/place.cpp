@@ -263,7 +263,8 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   if (o.delay_updates && !request.redo && !request.from_alternate) {
     const auto place = partial_place(request.path, true);
     if (!place) {
-      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), false);
+      // It counts, although rsync ends with 0: the file is not there.
+      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), true);
       return Placed::kFailed;
     }
     if (!keep_partial(output, request, true)) return Placed::kFailed;

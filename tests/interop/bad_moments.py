@@ -115,3 +115,23 @@ def full_disk(lab):
     yield "disk full, local", lambda: run(["-a", "src/", "dst/"], True)
     yield "disk full, push", lambda: run(["-a", "src/", "far:dst/"], False)
     yield "disk full, pull", lambda: run(["-a", "far:src/", "dst/"], False)
+
+
+@journey
+def names_that_fail(lab):
+    """The last name of a file cannot be made: the others are, and the run ends (rsync itself waits for ever here, so it is no example)."""
+    def run(client, server, words):
+        if lab.ours_is_rsync():
+            raise Skip("rsync waits for ever")
+        work = lab.folder()
+        trees.build(work, ["file src/a 3000 bytes seed=1", "hard src/b = src/a", "hard src/d/last = src/a", "file dst/d 10 bytes seed=2"])
+        got = lab.rsync(client, server, ["-aH", "--ignore-existing", *words], work, 60)
+        expect_code(got, {23}, "a name below something that is no directory")
+        first, second = (os.stat(f"{work}/dst/{name}") for name in "ab")
+        if first.st_size != 3000 or first.st_ino != second.st_ino:
+            raise Wrong(f"the other names: {first.st_size} bytes, the same file: {first.st_ino == second.st_ino}")
+
+    yield "last name fails, local", lambda: run(OURS, None, ["src/", "dst/"])
+    yield "last name fails, local, whole list", lambda: run(OURS, None, ["--no-i-r", "src/", "dst/"])
+    yield "last name fails, push from rsync", lambda: run(NEW, OURS, ["src/", "far:dst/"])
+    yield "last name fails, pull from rsync", lambda: run(OURS, NEW, ["--no-W", "far:src/", "dst/"])
