@@ -6,6 +6,7 @@
 
 #include "libsync/filter/rule_list.h"
 #include "libsync/filter/rules.h"
+#include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
 namespace ocsync::sync {
@@ -38,11 +39,6 @@ std::string inside(const std::string& path, const std::string& module) {
     return path.substr(module.size());
   return path;
 }
-
-// What rsync says for each file that it does not look for.
-constexpr std::string_view kRefusesLink =
-    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" in a "
-    "daemon module ONLY if every path component is trusted";
 
 // The merge files of one directory, which is held open and whose path is `path` (absolute, with a final slash).
 class MergeFiles {

@@ -11,6 +11,11 @@
 
 namespace ocsync::sync {
 
+// What is said where a link of others lies on the way.
+inline constexpr std::string_view kRefusesLink =
+    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" in a "
+    "daemon module ONLY if every path component is trusted";
+
 Result<io::Dir> open_named_dir(const std::string& path, const Options& options);
 // The same for a path that starts in `from`, a directory of the destination (--partial-dir).
 Result<io::Dir> open_named_below(const io::Dir& from, const std::string& relative, const Options& options);

@@ -80,6 +80,7 @@ class Scanner {
 
   Result<uint32_t> root_for(const std::string& dir);
   bool hidden_by_module(const std::string& path) const;
+  bool leads_astray(uint32_t root, std::string_view name) const;
   Status add_argument(Segment& segment, std::string argument);
   struct MetaNumbers {
     int32_t acl = -1, default_acl = -1, xattrs = -1;

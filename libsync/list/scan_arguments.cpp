@@ -47,6 +47,21 @@ bool Scanner::hidden_by_module(const std::string& path) const {
   return false;
 }
 
+// Is there a link of others on the way to a name of --files-from? The list is typed by who may not know what lies there, so such
+// links are followed only where options say that links are. `name` ends in a slash if its end is to be followed, too.
+bool Scanner::leads_astray(uint32_t root, std::string_view name) const {
+  const Options& o = terms_.options;
+  if (o.files_from.empty() || !o.relative || o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links) return false;
+  if (!o.module_root.empty() || !o.confine_root.empty()) return false;
+  while (name.starts_with('/')) name.remove_prefix(1);
+  const size_t slash = name.rfind('/');
+  if (slash == std::string_view::npos) return false;
+  const auto way = open_named_below(*roots_[root]->dir, std::string(name.substr(0, slash)), o);
+  if (way || way.error().sys != ELOOP || way.error().text.empty()) return false;
+  terms_.reporter.error_line(std::string(kRefusesLink), false);
+  return true;
+}
+
 Status Scanner::add_argument(Segment& segment, std::string text) {
   const Options& o = terms_.options;
   NameType type = NameType::kNormal;
@@ -121,6 +136,8 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   } else if (hidden_by_module(join_path(join_path(base_, dir_part), name))) {
     // A module's rules make a name as good as absent, even if it was asked for.
     leaf_text = leaf_of_path(name);
+  } else if (leads_astray(root, type == NameType::kSlashEnding ? name + "/" : name)) {
+    info = fail(Error(ELOOP));
   } else if (name == "." || name == "/.") {
     info = parent->self();
     if (info) info = seen(Object::itself(*parent), *info, terms_, Role::kSender, shown(root, name));
