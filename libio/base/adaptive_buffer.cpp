@@ -1,4 +1,4 @@
-// The rule that chooses among three buffer sizes.
+// The rule that chooses among four buffer sizes.
 #include "libio/base/adaptive_buffer.h"
 
 #include <iterator>
@@ -7,7 +7,7 @@ namespace ocsync {
 namespace {
 
 constexpr size_t kLast = std::size(AdaptiveBuffer::kSizes) - 1;
-// Up to this much, the size of the same place is enough; a file longer than all of them gets the largest.
+// Up to this much, the size of the same place is enough; a file longer than all of them gets the next one.
 constexpr uint64_t kServes[] = {4UL * 1024, 128UL * 1024};
 
 // One short call says little: a pipe delivers what just lies there, and the last piece of a file is always short.

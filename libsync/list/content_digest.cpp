@@ -53,10 +53,11 @@ Status digest_all(const io::File& file, uint64_t expected, Hasher& hasher, const
 
 }  // namespace
 
-Digest content_digest(const io::Dir& dir, io::Leaf leaf, uint64_t expected, const Terms& terms) {
+Digest content_digest(const io::Dir& dir, io::Leaf leaf, uint64_t expected, const Terms& terms, bool follow) {
   Digest zero;
   zero.size = static_cast<uint8_t>(digest_bytes(terms.agreed.list_digest));
-  const auto file = dir.open_read(leaf);
+  auto file = dir.open_read(leaf);
+  if (!file && follow && file.error().sys == ELOOP) file = dir.open_read_following(leaf);
   if (!file) return zero;
   Hasher hasher(terms.agreed.list_digest);
   return digest_all(*file, expected, hasher, terms) ? hasher.finish() : zero;

@@ -95,9 +95,9 @@ void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, con
 bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
 
 // We go from directory to directory; whether the kernel would go the whole way at once shows where rsync does that.
-bool Scanner::too_many_links(uint32_t root, const std::string& path) const {
-  const auto whole = roots_[root]->dir->beneath(path);
-  return !whole && whole.error().sys == ELOOP;
+bool Scanner::too_many_links(uint32_t root, std::string_view path) const {
+  while (path.starts_with("/")) path.remove_prefix(1);
+  return roots_[root]->cache->too_many_links(path);
 }
 
 // What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
@@ -269,7 +269,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
   if (o.checksum && S_ISREG(mode) && leaf && mode == info.mode) {
     if (terms_.agreed.list_digest == DigestKind::kNone && !failure_ && dir.open_read(*leaf))
       failure_ = Error(Fault::kUnsupported, "Invalid checksum-choice for --checksum: none (0)");
-    segment.set_checksum(entry, content_digest(dir, *leaf, info.size, terms_));
+    segment.set_checksum(entry, content_digest(dir, *leaf, info.size, terms_, true));
   }
   Totals& totals = terms_.totals;
   totals.files.add(mode);

@@ -102,7 +102,7 @@ class Scanner {
   Result<io::FileInfo> look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
                             bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked = nullptr);
   void look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error);
-  bool too_many_links(uint32_t root, const std::string& path) const;
+  bool too_many_links(uint32_t root, std::string_view path) const;
   bool is_unsafe(std::string_view path, std::string_view target) const;
   void note_error(int bit) {
     io_error_ |= bit;

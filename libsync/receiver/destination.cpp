@@ -25,25 +25,25 @@ Result<std::shared_ptr<const io::Dir>> DirCache::open(std::string_view path) {
     }
   const std::string text(path);
   auto found = root_->beneath(text);
+  int links = 0;
   // Links that lead on and on end where the kernel ends them.
-  if (!found && follow_ == Follow::kAnywhere && found.error().sys != ELOOP) found = walk(path);
+  if (!found && follow_ == Follow::kAnywhere && found.error().sys != ELOOP) found = walk(path, links);
   auto dir = std::make_shared<const io::Dir>(TRY(std::move(found)));
   if (slots_.size() >= capacity_) {
     size_t oldest = 0;
     for (size_t i = 1; i < slots_.size(); ++i)
       if (slots_[i].used < slots_[oldest].used) oldest = i;
-    slots_[oldest] = Slot{text, dir, ++clock_};
+    slots_[oldest] = Slot{text, dir, ++clock_, links};
     std::swap(slots_[oldest], slots_.front());
   } else {
-    slots_.push_back(Slot{text, dir, ++clock_});
+    slots_.push_back(Slot{text, dir, ++clock_, links});
     std::swap(slots_.back(), slots_.front());
   }
   return dir;
 }
 
-Result<io::Dir> DirCache::walk(std::string_view path) const {
+Result<io::Dir> DirCache::walk(std::string_view path, int& links) const {
   io::Dir here = TRY(root_->duplicate());
-  int links = 0;
   for (size_t at = 0; at < path.size();) {
     const size_t end = std::min(path.find('/', at), path.size());
     const std::string part(path.substr(at, end - at));
@@ -58,6 +58,14 @@ Result<io::Dir> DirCache::walk(std::string_view path) const {
     here = TRY(std::move(next));
   }
   return here;
+}
+
+bool DirCache::too_many_links(std::string_view path) const {
+  const std::string_view above = dir_of_path(path);
+  for (const Slot& slot : slots_)
+    if (slot.path == above && slot.links > 0) return slot.links >= io::kMaxLinkHops;
+  const auto whole = root_->beneath(std::string(path));
+  return !whole && whole.error().sys == ELOOP;
 }
 
 void DirCache::forget(std::string_view path) {

@@ -24,6 +24,8 @@ class DirCache {
       : root_(std::move(root)), follow_(follow), capacity_(capacity) {}
   // The directory `path` ("" or "." is the root) below the root.
   Result<std::shared_ptr<const io::Dir>> open(std::string_view path);
+  // `path` ends in a symlink that is to be followed: would the kernel go the whole way at once, or are that too many links?
+  bool too_many_links(std::string_view path) const;
   void forget(std::string_view path);  // after a directory was removed or replaced, with all below it
   const std::shared_ptr<const io::Dir>& root() const { return root_; }
 
@@ -32,8 +34,9 @@ class DirCache {
     std::string path;
     std::shared_ptr<const io::Dir> dir;
     uint64_t used = 0;
+    int links = 0;  // followed one by one on the way, where that was necessary
   };
-  Result<io::Dir> walk(std::string_view path) const;
+  Result<io::Dir> walk(std::string_view path, int& links) const;
   std::shared_ptr<const io::Dir> root_;
   Follow follow_;
   size_t capacity_;

@@ -29,8 +29,7 @@ Result<io::File> SourceView::open(const Entry& entry) {
     auto file = where->open_read(leaf, no_atime);
     if (file || file.error().sys != ELOOP) return file;
     // The kernel counts the links of a whole path; ours may have been gone through in part when the directory was opened.
-    if (!entry.dir_view().empty())
-      if (const auto whole = caches_[Scanner::root_of(entry)]->root()->beneath(entry.path()); !whole && whole.error().sys == ELOOP) return fail(whole.error());
+    if (!entry.dir_view().empty() && caches_[Scanner::root_of(entry)]->too_many_links(entry.path())) return fail(Error(ELOOP));
     return where->open_read_following(leaf);
   }
   return where->open_read(leaf, no_atime);
