@@ -72,7 +72,12 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
   group.state = HardLinks::State::kDone;
   group.leader_path = path;
   group.basis_dir = basis_dir;
-  for (HardLinks::Member& member : links_.take_waiting(group)) {
+  const auto live = [&](int32_t ndx) {
+    std::shared_ptr<Segment> segment;
+    (void)segment_of(ndx, segment);
+    return segment;
+  };
+  for (HardLinks::Member& member : links_.take_waiting(group, live)) {
     Spot spot;
     spot.segment = member.segment;
     spot.entry = member.entry;
@@ -100,7 +105,7 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
 Status Generator::matched_member(Spot& spot, int basis_dir) {
   if (terms_.options.basis_kind == BasisDirKind::kLink) return finish_group(spot, basis_dir);
   HardLinks::Group& group = links_.group_of(*spot.entry);
-  if (group.state != HardLinks::State::kDone) links_.pass(group, {spot.ndx, spot.segment, spot.entry});
+  if (group.state != HardLinks::State::kDone) group.passed.push_back(spot.ndx);
   return {};
 }
 

@@ -23,19 +23,13 @@ class HardLinks {
     std::shared_ptr<Segment> segment;
     Entry* entry = nullptr;
   };
-  // A member that holds nothing up; with its list it is forgotten.
-  struct Passed {
-    int32_t ndx = 0;
-    std::weak_ptr<Segment> segment;
-    Entry* entry = nullptr;
-  };
   enum class State : uint8_t { kOpen, kBusy, kDone };
   struct Group {
     State state = State::kOpen;
     std::string leader_path;      // once done
     int basis_dir = -1;           // dry run: the leader is a match in this basis directory
     std::vector<Member> waiting;  // each counts as in progress in its segment
-    std::vector<Passed> passed;   // not made here, since --compare-dest has them; but links as soon as another member is
+    std::vector<int32_t> passed;  // indexes of members that --compare-dest has: they hold nothing up, but become links where another is made
   };
   // A list that came later may continue groups: their members so far are not the last any more.
   void arrived(const std::shared_ptr<Segment>& segment) {
@@ -53,13 +47,16 @@ class HardLinks {
     ++member.segment->in_progress;
     group.waiting.push_back(std::move(member));
   }
-  void pass(Group& group, const Member& member) { group.passed.push_back({member.ndx, member.segment, member.entry}); }
   // The members to be linked now that the group is done, in the order rsync links them (latest first). None is in progress any more.
-  std::vector<Member> take_waiting(Group& group) {
+  // `live`: the segment of an index, or null where its list is done with.
+  std::vector<Member> take_waiting(Group& group, const std::function<std::shared_ptr<Segment>(int32_t)>& live) {
     std::vector<Member> out(group.waiting.rbegin(), group.waiting.rend());
     for (const Member& member : out) --member.segment->in_progress;
-    for (const Passed& passed : group.passed)
-      if (auto segment = passed.segment.lock()) out.push_back({passed.ndx, std::move(segment), passed.entry});
+    for (const int32_t ndx : group.passed)
+      if (auto segment = live(ndx)) {
+        Entry* const entry = &segment->by_ndx(ndx);
+        out.push_back({ndx, std::move(segment), entry});
+      }
     if (!group.passed.empty()) std::ranges::sort(out, std::greater(), &Member::ndx);
     group.waiting.clear();
     group.passed.clear();
