@@ -190,7 +190,8 @@ def ends(lab):
         slots = Slots(lab)
         try:
             slots.scene.reset()
-            client = subprocess.Popen([lab.programs[OURS], "-rt", "--no-W", "--bwlimit=20000", f"{slots.folder}/src/", slots.daemon.url("in/")],
+            # 18 MB at 6 MB a second: long enough to be met at work on a busy machine.
+            client = subprocess.Popen([lab.programs[OURS], "-rtW", "--bwlimit=6000", f"{slots.folder}/src/", slots.daemon.url("in/")],
                                       stdin=subprocess.DEVNULL)
             slots.daemon.wait_for(slots.daemon.children, "the transfer has begun")
             slots.daemon.process.send_signal(signal.SIGTERM)
