@@ -76,7 +76,7 @@ class MergeFiles {
     return std::nullopt;
   }
   void complain(const Error& error) const {
-    if (error.sys == ELOOP && !error.text.empty() && world_.complain) world_.complain(kRefusesLink);
+    if (is_link_of_others(error) && world_.complain) world_.complain(kRefusesLink);
   }
 
   const io::Dir& dir_;
@@ -212,7 +212,7 @@ void FilterScope::look_in_vain(const std::string& path) const {
   if (state_->set.merges.empty() || world.read_confined || !world.module_path.empty() || !world.read || !world.way_to || !world.complain) return;
   const std::string here = collapsed_path(path.starts_with('/') ? path : state_->root + "/" + path) + "/";
   const Status way = world.way_to(here);
-  if (way || way.error().sys != ELOOP || way.error().text.empty()) return;
+  if (way || !is_link_of_others(way.error())) return;
   for (const MergeKind& kind : state_->set.merges)
     if (kind.active && !world.hides(here + kind.name)) world.complain(kRefusesLink);
 }

@@ -3,6 +3,7 @@
 // inside the module whatever lies there.
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ namespace ocsync::sync {
 inline constexpr std::string_view kRefusesLink =
     "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" in a "
     "daemon module ONLY if every path component is trusted";
+// Is that why a path could not be gone along? (A trusted walk tells more than the kernel then.)
+inline bool is_link_of_others(const Error& error) { return error.sys == ELOOP && !error.text.empty(); }
 
 Result<io::Dir> open_named_dir(const std::string& path, const Options& options);
 // The same for a path that starts in `from`, a directory of the destination (--partial-dir).

@@ -57,7 +57,7 @@ bool Scanner::leads_astray(uint32_t root, std::string_view name) const {
   const size_t slash = name.rfind('/');
   if (slash == std::string_view::npos) return false;
   const auto way = open_named_below(*roots_[root]->dir, std::string(name.substr(0, slash)), o);
-  if (way || way.error().sys != ELOOP || way.error().text.empty()) return false;
+  if (way || !is_link_of_others(way.error())) return false;
   terms_.reporter.error_line(std::string(kRefusesLink), false);
   return true;
 }

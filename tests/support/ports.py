@@ -6,8 +6,12 @@ server asks for it. These come from below the range of such connections, and eac
 import random
 import socket
 import sys
+import threading
 
-_held = []  # a name for each port of ours; the kernel takes the names back when the process ends
+_BLOCK = 64   # ports that are reserved together, so that a process holds few descriptors for many servers
+_held = []    # a name for each block of ours; the kernel takes the names back when the process ends
+_ours = []    # ports of such blocks that were not given away yet
+_lock = threading.Lock()
 
 
 def _first_outgoing():
@@ -20,21 +24,34 @@ def _first_outgoing():
 
 def free_port():
     """A port that no other caller in this network gets while this process lives, and where nobody listens now."""
+    with _lock:
+        while True:
+            while _ours:
+                port = _ours.pop()
+                try:
+                    with socket.socket() as s:
+                        s.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    pass  # a stranger's
+            _ours.extend(_another_block())
+
+
+def _another_block():
     lowest, end = 10000, _first_outgoing()
     if end < lowest + 1000:
-        lowest, end = 10000, 30000
-    for port in random.SystemRandom().sample(range(lowest, end), end - lowest):
+        end = 30000
+    starts = range(lowest, end - _BLOCK, _BLOCK)
+    for start in random.SystemRandom().sample(starts, len(starts)):
         name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             # A name without a file: the first who binds it has it, whatever process or folder the others have.
-            name.bind(f"\0ocsync-test-port-{port}")
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", port))
+            name.bind(f"\0ocsync-test-ports-{start}")
         except OSError:
             name.close()
             continue
         _held.append(name)
-        return port
+        return range(start, start + _BLOCK)
     raise RuntimeError("no free port on 127.0.0.1")
 
 
