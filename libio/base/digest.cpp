@@ -1,11 +1,12 @@
-// The table of digests, and the three libraries (with our md4 the fourth) behind one Hasher.
+// The table of digests, and OpenSSL, xxHash and our md4 behind one Hasher.
 #include "libio/base/digest.h"
 
-#include <openssl/evp.h>
+#define OPENSSL_SUPPRESS_DEPRECATED  // see OpenSslDigest
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <cassert>
-#include <new>
 #include <variant>
 
 #define XXH_STATIC_LINKING_ONLY  // the states' sizes, so that they can live inside ours
@@ -38,59 +39,53 @@ const Row& row(DigestKind kind) {
   return found;
 }
 
-// Looking an algorithm up in OpenSSL costs more than digesting a small block, so it happens once a process.
-const EVP_MD* fetched(DigestKind kind) {
-  struct Algorithms {
-    EVP_MD* md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
-    EVP_MD* sha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-    EVP_MD* sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    EVP_MD* sha512 = EVP_MD_fetch(nullptr, "SHA512", nullptr);
-  };
-  static const Algorithms table;  // never freed: OpenSSL may be gone before our last thread
-  switch (kind) {
-    case DigestKind::kMd5:
-      return table.md5;
-    case DigestKind::kSha1:
-      return table.sha1;
-    case DigestKind::kSha256:
-      return table.sha256;
-    case DigestKind::kSha512:
-      return table.sha512;
-    default:
-      return nullptr;
-  }
-}
+// Digests under way: made ready by construction, update() any number of times, finish() once.
 
-// An OpenSSL digest under way. The context keeps its memory from one digest to the next.
-class Evp {
+// OpenSSL's plain functions. Its EVP interface, which deprecates them, brings providers, their tables and their start into each
+// process: 4 MB of program, and a table of relocated addresses that every run pays for (tests/bench/README.md).
+template <typename Context, auto kInit, auto kUpdate, auto kFinal>
+class OpenSslDigest {
  public:
-  explicit Evp(DigestKind kind) : context_(EVP_MD_CTX_new()) {
-    const EVP_MD* algorithm = fetched(kind);
-    assert(algorithm != nullptr);  // see digest_available()
-    if (!context_ || EVP_DigestInit_ex(context_.get(), algorithm, nullptr) != 1) throw std::bad_alloc();
-  }
-  void reset() { EVP_DigestInit_ex(context_.get(), nullptr, nullptr); }
-  void update(Bytes bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
-  void finish(std::byte* out) { EVP_DigestFinal_ex(context_.get(), reinterpret_cast<unsigned char*>(out), nullptr); }
+  OpenSslDigest() { kInit(&context_); }
+  void update(Bytes bytes) { kUpdate(&context_, bytes.data(), bytes.size()); }
+  void finish(std::byte* out) { kFinal(reinterpret_cast<unsigned char*>(out), &context_); }
 
  private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
+  Context context_;
 };
+using Md5 = OpenSslDigest<MD5_CTX, MD5_Init, MD5_Update, MD5_Final>;
+using Sha1 = OpenSslDigest<SHA_CTX, SHA1_Init, SHA1_Update, SHA1_Final>;
+using Sha256 = OpenSslDigest<SHA256_CTX, SHA256_Init, SHA256_Update, SHA256_Final>;
+using Sha512 = OpenSslDigest<SHA512_CTX, SHA512_Init, SHA512_Update, SHA512_Final>;
 
-// A context of this thread for one-shot digests of `kind`.
-Evp& thread_evp(DigestKind kind) {
-  thread_local std::array<std::optional<Evp>, 4> contexts;
-  std::optional<Evp>& slot = contexts[static_cast<size_t>(kind) - static_cast<size_t>(DigestKind::kMd5)];
-  if (slot) {
-    slot->reset();
-  } else {
-    slot.emplace(kind);
-  }
-  return *slot;
+void store(std::byte* out, uint64_t value) { store_le(out, value); }
+void store(std::byte* out, const XXH128_hash_t& value) {
+  store_le(out, value.low64);
+  store_le(out + 8, value.high64);
 }
+
+struct Xxh64 {
+  explicit Xxh64(uint64_t seed) { XXH64_reset(&state, seed); }
+  void update(Bytes bytes) { XXH64_update(&state, bytes.data(), bytes.size()); }
+  void finish(std::byte* out) { store(out, XXH64_digest(&state)); }
+  XXH64_state_t state;
+};
+struct Xxh3 {
+  explicit Xxh3(uint64_t seed) { XXH3_64bits_reset_withSeed(&state, seed); }
+  void update(Bytes bytes) { XXH3_64bits_update(&state, bytes.data(), bytes.size()); }
+  void finish(std::byte* out) { store(out, XXH3_64bits_digest(&state)); }
+  XXH3_state_t state;
+};
+struct Xxh128 {
+  explicit Xxh128(uint64_t seed) { XXH3_128bits_reset_withSeed(&state, seed); }
+  void update(Bytes bytes) { XXH3_128bits_update(&state, bytes.data(), bytes.size()); }
+  void finish(std::byte* out) { store(out, XXH3_128bits_digest(&state)); }
+  XXH3_state_t state;
+};
+struct NoDigest {
+  void update(Bytes) {}
+  void finish(std::byte*) {}
+};
 
 Digest digest_of_size(DigestKind kind) {
   Digest out;
@@ -98,13 +93,10 @@ Digest digest_of_size(DigestKind kind) {
   return out;
 }
 
-void store(Digest& out, uint64_t value) { store_le(out.data.data(), value); }
-void store(Digest& out, const XXH128_hash_t& value) {
-  store_le(out.data.data(), value.low64);
-  store_le(out.data.data() + 8, value.high64);
-}
-void store(Digest& out, const std::array<std::byte, 16>& value) {
-  std::copy(value.begin(), value.end(), out.data.begin());
+template <typename OneDigest>
+void digest_at_once(OneDigest digest, Bytes bytes, std::byte* out) {
+  digest.update(bytes);
+  digest.finish(out);
 }
 
 }  // namespace
@@ -121,57 +113,30 @@ std::optional<DigestKind> digest_by_name(std::string_view name) {
 
 std::string_view digest_name(DigestKind kind) { return row(kind).name; }
 
-bool digest_available(DigestKind kind) {
-  switch (kind) {
-    case DigestKind::kMd5:
-    case DigestKind::kSha1:
-    case DigestKind::kSha256:
-    case DigestKind::kSha512:
-      return fetched(kind) != nullptr;
-    default:
-      return true;
-  }
-}
-
 bool Digest::operator==(const Digest& other) const {
   return size == other.size && std::equal(data.begin(), data.begin() + size, other.data.begin());
 }
 
 struct Hasher::State {
-  State(DigestKind k, uint64_t s) : kind(k), seed(s) {
-    switch (kind) {
-      case DigestKind::kNone:
-        break;
-      case DigestKind::kMd4:
-        work.emplace<Md4>();
-        break;
-      case DigestKind::kMd5:
-      case DigestKind::kSha1:
-      case DigestKind::kSha256:
-      case DigestKind::kSha512:
-        work.emplace<Evp>(kind);
-        break;
-      case DigestKind::kXxh64:
-        XXH64_reset(&work.emplace<XXH64_state_t>(), seed);
-        break;
-      case DigestKind::kXxh3:
-      case DigestKind::kXxh128:
-        start(work.emplace<XXH3_state_t>());
-        break;
-    }
-  }
+  State(DigestKind k, uint64_t s) : kind(k), seed(s) { start(); }
 
-  void start(XXH3_state_t& state) {
-    if (kind == DigestKind::kXxh3) {
-      XXH3_64bits_reset_withSeed(&state, seed);
-    } else {
-      XXH3_128bits_reset_withSeed(&state, seed);
+  void start() {
+    switch (kind) {
+      case DigestKind::kNone: work.emplace<NoDigest>(); break;
+      case DigestKind::kMd4: work.emplace<Md4>(); break;
+      case DigestKind::kMd5: work.emplace<Md5>(); break;
+      case DigestKind::kSha1: work.emplace<Sha1>(); break;
+      case DigestKind::kSha256: work.emplace<Sha256>(); break;
+      case DigestKind::kSha512: work.emplace<Sha512>(); break;
+      case DigestKind::kXxh64: work.emplace<Xxh64>(seed); break;
+      case DigestKind::kXxh3: work.emplace<Xxh3>(seed); break;
+      case DigestKind::kXxh128: work.emplace<Xxh128>(seed); break;
     }
   }
 
   const DigestKind kind;
   const uint64_t seed;
-  std::variant<std::monostate, Md4, Evp, XXH64_state_t, XXH3_state_t> work;
+  std::variant<NoDigest, Md4, Md5, Sha1, Sha256, Sha512, Xxh64, Xxh3, Xxh128> work;
 };
 
 Hasher::Hasher(DigestKind kind, uint64_t seed) : state_(std::make_unique<State>(kind, seed)) {}
@@ -181,97 +146,34 @@ Hasher::~Hasher() = default;
 
 DigestKind Hasher::kind() const { return state_->kind; }
 
-void Hasher::reset() {
-  if (auto* md4 = std::get_if<Md4>(&state_->work)) *md4 = Md4();
-  if (auto* evp = std::get_if<Evp>(&state_->work)) evp->reset();
-  if (auto* xxh = std::get_if<XXH64_state_t>(&state_->work)) XXH64_reset(xxh, state_->seed);
-  if (auto* xxh3 = std::get_if<XXH3_state_t>(&state_->work)) state_->start(*xxh3);
-}
+void Hasher::reset() { state_->start(); }
 
 void Hasher::update(Bytes bytes) {
   if (bytes.empty()) return;
-  switch (state_->kind) {
-    case DigestKind::kNone:
-      break;
-    case DigestKind::kMd4:
-      std::get_if<Md4>(&state_->work)->update(bytes);
-      break;
-    case DigestKind::kMd5:
-    case DigestKind::kSha1:
-    case DigestKind::kSha256:
-    case DigestKind::kSha512:
-      std::get_if<Evp>(&state_->work)->update(bytes);
-      break;
-    case DigestKind::kXxh64:
-      XXH64_update(std::get_if<XXH64_state_t>(&state_->work), bytes.data(), bytes.size());
-      break;
-    case DigestKind::kXxh3:
-      XXH3_64bits_update(std::get_if<XXH3_state_t>(&state_->work), bytes.data(), bytes.size());
-      break;
-    case DigestKind::kXxh128:
-      XXH3_128bits_update(std::get_if<XXH3_state_t>(&state_->work), bytes.data(), bytes.size());
-      break;
-  }
+  std::visit([&](auto& work) { work.update(bytes); }, state_->work);
 }
 
 Digest Hasher::finish() {
   Digest out = digest_of_size(state_->kind);
-  switch (state_->kind) {
-    case DigestKind::kNone:
-      break;
-    case DigestKind::kMd4:
-      store(out, std::get_if<Md4>(&state_->work)->finish());
-      break;
-    case DigestKind::kMd5:
-    case DigestKind::kSha1:
-    case DigestKind::kSha256:
-    case DigestKind::kSha512:
-      std::get_if<Evp>(&state_->work)->finish(out.data.data());
-      break;
-    case DigestKind::kXxh64:
-      store(out, XXH64_digest(std::get_if<XXH64_state_t>(&state_->work)));
-      break;
-    case DigestKind::kXxh3:
-      store(out, XXH3_64bits_digest(std::get_if<XXH3_state_t>(&state_->work)));
-      break;
-    case DigestKind::kXxh128:
-      store(out, XXH3_128bits_digest(std::get_if<XXH3_state_t>(&state_->work)));
-      break;
-  }
+  std::visit([&](auto& work) { work.finish(out.data.data()); }, state_->work);
   return out;
 }
 
 Digest hash(DigestKind kind, Bytes bytes, uint64_t seed) {
-  Digest out = digest_of_size(kind);
+  Digest digest = digest_of_size(kind);
+  std::byte* const out = digest.data.data();
   switch (kind) {
-    case DigestKind::kNone:
-      break;
-    case DigestKind::kMd4: {
-      Md4 md4;
-      md4.update(bytes);
-      store(out, md4.finish());
-      break;
-    }
-    case DigestKind::kMd5:
-    case DigestKind::kSha1:
-    case DigestKind::kSha256:
-    case DigestKind::kSha512: {
-      Evp& evp = thread_evp(kind);
-      evp.update(bytes);
-      evp.finish(out.data.data());
-      break;
-    }
-    case DigestKind::kXxh64:
-      store(out, XXH64(bytes.data(), bytes.size(), seed));
-      break;
-    case DigestKind::kXxh3:
-      store(out, XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed));
-      break;
-    case DigestKind::kXxh128:
-      store(out, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed));
-      break;
+    case DigestKind::kNone: break;
+    case DigestKind::kMd4: digest_at_once(Md4(), bytes, out); break;
+    case DigestKind::kMd5: digest_at_once(Md5(), bytes, out); break;
+    case DigestKind::kSha1: digest_at_once(Sha1(), bytes, out); break;
+    case DigestKind::kSha256: digest_at_once(Sha256(), bytes, out); break;
+    case DigestKind::kSha512: digest_at_once(Sha512(), bytes, out); break;
+    case DigestKind::kXxh64: store(out, XXH64(bytes.data(), bytes.size(), seed)); break;
+    case DigestKind::kXxh3: store(out, XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed)); break;
+    case DigestKind::kXxh128: store(out, XXH3_128bits_withSeed(bytes.data(), bytes.size(), seed)); break;
   }
-  return out;
+  return digest;
 }
 
 }  // namespace ocsync

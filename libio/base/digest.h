@@ -1,6 +1,6 @@
 // md4, md5, sha1, sha2 and the xxh family behind one Digest value.
 //
-// md4 is our own (OpenSSL's needs the legacy provider); md5/sha go through OpenSSL's EVP; xxh through libxxhash.
+// md4 is our own (a library of OpenSSL need not have it); md5 and sha are OpenSSL's, xxh is libxxhash's.
 #pragma once
 
 #include <array>
@@ -20,8 +20,6 @@ size_t digest_bytes(DigestKind kind);
 // The names used on command lines and on the wire ("xxhash" is xxh64, case does not matter).
 std::optional<DigestKind> digest_by_name(std::string_view name);
 std::string_view digest_name(DigestKind kind);
-// False where this machine's OpenSSL refuses the algorithm (a FIPS policy and md5, for one). Do not hash with it then.
-bool digest_available(DigestKind kind);
 
 // A finished digest in wire order (xxh values little-endian, xxh128 low half first).
 struct Digest {
@@ -49,7 +47,7 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
-// One-shot form. Allocates nothing, except for md5 and sha on a thread's first call.
+// One-shot form. Allocates nothing.
 Digest hash(DigestKind kind, Bytes bytes, uint64_t seed = 0);
 
 }  // namespace ocsync

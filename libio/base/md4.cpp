@@ -67,16 +67,14 @@ void Md4::update(Bytes bytes) {
   std::copy(bytes.begin(), bytes.end(), pending_.begin());
 }
 
-std::array<std::byte, 16> Md4::finish() {
+void Md4::finish(std::byte* out) {
   const uint64_t bits = length_ * 8;
   std::array<std::byte, kBlock + 8> tail{std::byte{0x80}};  // one bit, zeros up to 8 bytes before a border, the length
   const size_t used = length_ % kBlock;
   const size_t padding = (used < 56 ? 56 : 120) - used;
   store_le(tail.data() + padding, bits);
   update(Bytes(tail.data(), padding + 8));
-  std::array<std::byte, 16> out;
-  std::memcpy(out.data(), state_, sizeof state_);
-  return out;
+  std::memcpy(out, state_, sizeof state_);
 }
 
 }  // namespace ocsync

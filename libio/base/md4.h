@@ -1,4 +1,4 @@
-// The MD4 digest (RFC 1320). OpenSSL has it in its legacy provider only, which many machines do not load.
+// The MD4 digest (RFC 1320). OpenSSL may be built without it.
 #pragma once
 
 #include <array>
@@ -11,8 +11,8 @@ namespace ocsync {
 class Md4 {
  public:
   void update(Bytes bytes);
-  // Once; then assign a new Md4.
-  std::array<std::byte, 16> finish();
+  // 16 bytes. Once; then assign a new Md4.
+  void finish(std::byte* out);
 
  private:
   void take_blocks(const std::byte* at, size_t blocks);
