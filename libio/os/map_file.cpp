@@ -29,7 +29,7 @@ struct MapFile::Impl {
   Buffer buffer;
   uint64_t begin = 0;  // of the window in the file
   size_t filled = 0;
-  size_t next_read = strategy::kRandomWindow;  // random access: grows while the requests turn out to be in order
+  size_t next_read = strategy::kRandomWindow / 2;  // random access: grows while the requests turn out to be in order
 
   std::unique_ptr<GuardedWindow> mapped;  // instead of the buffer
   uint64_t mapped_at = 0;
@@ -71,8 +71,12 @@ struct MapFile::Impl {
 
   size_t window_for(uint64_t offset, size_t bytes) {
     if (access != Access::kRandom) return std::max(bytes, strategy::kSequentialWindow);
-    const bool in_order = filled > 0 && offset >= begin && offset <= begin + filled;
-    next_read = in_order ? std::min(next_read * 2, strategy::kSequentialWindow) : strategy::kRandomWindow;
+    const bool in_order = offset >= begin && offset <= begin + filled;  // the beginning of the file, too
+    if (!in_order) {
+      next_read = strategy::kRandomWindow / 2;
+      return bytes + (kPage - (offset + bytes) % kPage) % kPage;
+    }
+    next_read = std::min(next_read * 2, strategy::kSequentialWindow);
     return std::max(bytes, next_read);
   }
 
