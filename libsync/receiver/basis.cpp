@@ -116,16 +116,20 @@ namespace {
 
 constexpr uint32_t kUnit = 1u << 16;
 
-// Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself.
+// Not worth a closer look: the names are of too different a length.
+constexpr uint32_t kTooFar = 0xFFFFu * kUnit + 1;
+
+// Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself, except that
+// those before the first byte of the other name cost a unit only.
 uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
   const size_t longer = std::max(a.size(), b.size()), shorter = std::min(a.size(), b.size());
-  if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return UINT32_MAX;
+  if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return kTooFar;
   std::vector<uint32_t> row(b.size() + 1);
   for (size_t j = 0; j < b.size(); ++j) row[j + 1] = row[j] + kUnit;
   for (const char c : a) {
     const uint32_t x = static_cast<unsigned char>(c);
     uint32_t diagonal = row[0];
-    row[0] += kUnit + x;
+    row[0] += kUnit;
     for (size_t j = 0; j < b.size(); ++j) {
       const uint32_t y = static_cast<unsigned char>(b[j]);
       const uint32_t change = x == y ? 0 : kUnit + (x > y ? x - y : y - x);
@@ -202,10 +206,16 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, 
     basis.bytes = candidate.info.size;
     return basis;
   };
+  const auto debug = [&](const Candidate& candidate, const char* format, uint32_t distance) {
+    if (terms_.options.verbosity.shows(Debug::kFuzzy, 2))
+      terms_.reporter.info_line(fmt::format(fmt::runtime(format), join_path(dir_path, candidate.leaf), distance / kUnit, distance % kUnit));
+  };
   for (size_t i = 0; i < listings_.size(); ++i)
     for (const Candidate& candidate : listings_[i].candidates)
-      if (!candidate.used && candidate.info.size == static_cast<uint64_t>(entry.size) && terms_.same_time(candidate.info.mtime, entry.time()))
+      if (!candidate.used && candidate.info.size == static_cast<uint64_t>(entry.size) && terms_.same_time(candidate.info.mtime, entry.time())) {
+        debug(candidate, "fuzzy size/modtime match for {}", 0);
         return as_basis(i, candidate);
+      }
   uint32_t lowest = 25 * kUnit;
   std::optional<Basis> best;
   const std::string_view name = entry.leaf_view(), suffix = telling_suffix(name);
@@ -213,11 +223,9 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, 
     for (const Candidate& candidate : listings_[i].candidates) {
       if (candidate.used) continue;
       uint32_t distance = name_distance(candidate.leaf, name, lowest);
-      if (distance == UINT32_MAX) continue;
-      const std::string_view other = telling_suffix(candidate.leaf);
-      const uint32_t suffixes = name_distance(other, suffix, 0xFFFF0000u);
-      if (suffixes > 0x0FFFFFFFu) continue;
-      distance += suffixes * 10;
+      // A name has at most 255 bytes, so that this stays below 2^28.
+      if (distance < kTooFar) distance += name_distance(telling_suffix(candidate.leaf), suffix, UINT32_MAX) * 10;
+      debug(candidate, "fuzzy distance for {} = {}.{:05}", distance);
       if (distance <= lowest) {
         lowest = distance;
         best = as_basis(i, candidate);
