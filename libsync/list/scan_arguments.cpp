@@ -151,8 +151,9 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
       leaf = *checked;
       info = look(root, *parent, *leaf, name, target, type != NameType::kNormal, false);
       if (type == NameType::kSlashEnding && info && info->is_symlink()) {
-        // A final slash asks for what the link leads to.
-        if (auto there = parent->info_following(*leaf)) info = *there;
+        // A final slash asks for the directory that the link leads to.
+        const auto there = parent->info_following(*leaf);
+        if (there ? there->is_dir() : there.error().sys == ELOOP) info = there;
       }
     } else {
       info = fail(opened.error());
