@@ -118,6 +118,11 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {
   return io::mode_of_acl(*acl, 0) & 0777;
 }
 
+void say_no_default_perms(std::string_view dir_path, int error, const Terms& terms) {
+  terms.reporter.warning_line(fmt::format("default_perms_for_dir: sys_acl_get_file({}, ACL_TYPE_DEFAULT): {}, falling back on umask", dir_path,
+                                          std::generic_category().message(error)));
+}
+
 uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
                      bool settle, bool replaces) {
   const Options& o = terms.options;

@@ -27,6 +27,8 @@ Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const 
 
 // The permissions that new files in `dir` may have without -p: what its default ACL grants, else what the umask leaves.
 uint32_t default_perms_in(const io::Dir& dir, const Terms& terms);
+// Where there is no such directory.
+void say_no_default_perms(std::string_view dir_path, int error, const Terms& terms);
 
 // The bits that report ACLs and attributes which differ between `entry` and the object (null: nothing is there yet);
 // `mode` is what it shall have. `settle` as in MetaBook::differs().

@@ -27,6 +27,7 @@ class DirCache {
   // `path` ends in a symlink that is to be followed: would the kernel go the whole way at once, or are that too many links?
   bool too_many_links(std::string_view path) const;
   void forget(std::string_view path);  // after a directory was removed or replaced, with all below it
+  void forget_all() { slots_.clear(); }
   const std::shared_ptr<const io::Dir>& root() const { return root_; }
 
  private:
@@ -67,6 +68,7 @@ class Destination {
 
   Result<std::shared_ptr<const io::Dir>> dir(std::string_view path) { return cache_->open(path); }
   void forget(std::string_view path) { cache_->forget(path); }
+  void forget_all() { cache_->forget_all(); }
   const std::shared_ptr<const io::Dir>& root() const { return cache_->root(); }
   // Directory and name for an entry, with --solo renaming applied.
   std::string_view dir_of(const Entry& entry) const { return solo() ? std::string_view() : entry.dir_view(); }

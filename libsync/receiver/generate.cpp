@@ -44,9 +44,7 @@ uint32_t Generator::default_perms_at(const Spot& spot) const {
     const auto there = (*above)->info_following(*leaf);
     error = !there ? there.error().sys : there->is_dir() ? error : EACCES;
   }
-  if (!terms_.options.dry_run || error != ENOENT)
-    terms_.reporter.warning_line(fmt::format("default_perms_for_dir: sys_acl_get_file({}, ACL_TYPE_DEFAULT): {}, falling back on umask", spot.dir_path,
-                                             std::generic_category().message(error)));
+  if (!terms_.options.dry_run || error != ENOENT) say_no_default_perms(spot.dir_path, error, terms_);
   return default_perms_of_mask(terms_.umask);
 }
 

@@ -123,6 +123,7 @@ class Generator {
   bool last_parent_known_ = false;
   std::unordered_set<std::string> touched_;
   std::string last_touched_;
+  bool backups_below_ = false;      // directories for backups are made inside the destination
   std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
   std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
   int working_phase_ = 0;

@@ -142,8 +142,9 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const bool fix_mode = lent != lent_.end() || (!terms_.may_chown && o.perms && !(entry.mode & S_IWUSR));
   const uint32_t mode = (lent != lent_.end() ? lent->second : entry.mode) & 07777;
   const bool keeps_time = o.times && !o.omit_dir_times, may_be_link = o.keep_dirlinks && path != ".";
-  const bool fix_time = keeps_time && touched_.contains(path == "." ? std::string() : path);
-  if (!fix_mode && !fix_time && !(keeps_time && may_be_link)) return {};
+  // What went through a symlink (-K) may have touched any directory.
+  const bool fix_time = keeps_time && (o.keep_dirlinks || touched_.contains(path == "." ? std::string() : path));
+  if (!fix_mode && !fix_time) return {};
   const std::string name(leaf_of_path(path));
   const auto leaf = io::Leaf::check(name);
   std::shared_ptr<const io::Dir> parent;
@@ -156,10 +157,9 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
     const auto info = look_at_name();
     if (!info) return {};
     if (info->is_symlink()) {
-      if (keeps_time && !terms_.same_time(info->mtime, entry.time())) (void)parent->set_times(*leaf, info->atime, entry.time());
+      if (fix_time && !terms_.same_time(info->mtime, entry.time())) (void)parent->set_times(*leaf, info->atime, entry.time());
       return {};
     }
-    if (!fix_mode && !fix_time) return {};
   }
   const auto dir = destination_.dir(path == "." ? std::string_view() : std::string_view(path));
   if (!dir) {

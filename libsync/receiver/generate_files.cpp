@@ -257,7 +257,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.replaces = replaces;
   fuzzy_.used(spot.leaf_text);
   if (o.moves_content()) {
-    if (!spot.dir && !o.dry_run) {
+    if (!spot.dir && !o.dry_run && spot.dir_error != ENOENT) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.dir_error);
       return {};
     }

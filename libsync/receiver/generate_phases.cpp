@@ -115,6 +115,11 @@ Status Generator::release_finished() {
 Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   current_ = segment;
   segments_.push_back(segment);
+  // Backups of this list's files may move the times of directories whose lists were over before, as they do with rsync.
+  if (terms_.local && backups_below_) {
+    TRY(take_events(false));
+    TRY(release_finished());
+  }
   remover_.note_io_error(segment->io_error);
   const bool during = terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay;
   if (terms_.agreed.incremental && segment->parent) {
@@ -149,6 +154,7 @@ void Generator::expect_backup_dirs() {
     if (!below.starts_with(top)) return;
     below.remove_prefix(top.size());
   }
+  backups_below_ = true;
   touched_.emplace();
   for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1)) touched_.emplace(below.substr(0, slash));
 }

@@ -6,6 +6,7 @@
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 #include "libsync/meta/apply.h"
+#include "libsync/meta/read.h"
 
 namespace ocsync::sync {
 
@@ -113,8 +114,24 @@ void Placer::learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t ask
   out.made = fresh_.info;
 }
 
+void Placer::say_no_temp(const Request& request, int error) {
+  const Options& o = terms_.options;
+  const std::string name = "." + request.leaf + ".XXXXXX";
+  const std::string shown = o.temp_dir.empty() ? destination_.shown(join_path(dir_of_path(request.path), name))
+                                               : fmt::format("\"{}/{}\"", o.temp_dir, name.substr(1));
+  terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown), error);
+}
+
 std::optional<Output> Placer::open(const Request& request) {
   const Options& o = terms_.options;
+  if (!request.dir) {  // it was there when the list said so, and has gone
+    if (const std::string_view dir = dir_of_path(request.path); !o.perms && std::exchange(missing_dir_, dir) != dir)
+      say_no_default_perms(dir, ENOENT, terms_);
+    if (o.inplace || terms_.append || terms_.append_verify)
+      terms_.reporter.error_transfer(role_, fmt::format("open {} failed", destination_.shown(request.path)), ENOENT);
+    else say_no_temp(request, ENOENT);
+    return std::nullopt;
+  }
   if (!o.partial_dir.empty() && (!request.basis || request.basis.type == proto::kBasisTarget)) {
     // A directory for partial files may have taken the name since the file was asked for.
     const auto name = io::Leaf::check(request.leaf);
@@ -168,10 +185,7 @@ std::optional<Output> Placer::open(const Request& request) {
   const uint32_t asked_mode = mode_to_create(dir, request);
   auto temp = io::TempFile::create(*dir, request.leaf, asked_mode, !o.temp_dir.empty());
   if (!temp) {
-    const std::string name = "." + request.leaf + ".XXXXXX";
-    const std::string shown = o.temp_dir.empty() ? destination_.shown(join_path(dir_of_path(request.path), name))
-                                                 : fmt::format("\"{}/{}\"", o.temp_dir, name.substr(1));
-    terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown), temp.error().sys);
+    say_no_temp(request, temp.error().sys);
     return std::nullopt;
   }
   out.leaf = request.leaf;

@@ -78,6 +78,7 @@ class Placer {
     io::FileInfo info;
     uint32_t asked_mode = 0;
   };
+  void say_no_temp(const Request& request, int error);
   uint32_t mode_to_create(const std::shared_ptr<const io::Dir>& dir, const Request& request) const;
   void learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t asked_mode, Output& out);
 
@@ -92,6 +93,7 @@ class Placer {
   std::vector<Delayed> delayed_;
   std::unordered_set<std::string> partial_dirs_;  // relative ones that were made
   std::optional<Error> fatal_;
+  std::string missing_dir_;  // the last directory that was said to be gone
   Fresh fresh_;
 };
 

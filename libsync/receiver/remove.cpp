@@ -137,7 +137,6 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   if (is_dir) {
     what = "rmdir";
     if (!o.dry_run) done = dir.remove_dir(leaf);
-    destination_.forget(path);
   } else if (o.backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
     what = "make_backup";
     const auto made = backups_.make(path, dir, leaf, false);
@@ -145,6 +144,8 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   } else if (!o.dry_run) {
     done = dir.unlink(leaf);
   }
+  if (is_dir) destination_.forget(path);
+  else if (S_ISLNK(mode) && o.keep_dirlinks) destination_.forget_all();  // any path may have led through it
   if (!done) {
     const int error = done.error().sys;
     if (error == ENOENT) return Outcome::kGone;

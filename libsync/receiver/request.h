@@ -30,7 +30,7 @@ struct Request {
   std::shared_ptr<Segment> segment;
   Entry* entry = nullptr;
   std::string path;                         // below the destination's root
-  std::shared_ptr<const io::Dir> dir;       // where it goes
+  std::shared_ptr<const io::Dir> dir;       // where it goes; null: it has gone since it was made
   std::string leaf;
   uint32_t mode = 0;                        // effective, after the local rules of a run without -p
   Basis basis;
