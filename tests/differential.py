@@ -37,6 +37,10 @@ class Drawn(run_cases.Case):
         if {"--inplace", "--append", "--append-verify"} & set(command.words) and "-H" not in command.words:
             # Two names of one file: whether the second is found old or new depends on how far rsync's receiver has come.
             dest = [line for line in dest if not line.startswith("hard ")]
+        if any("K" in w for w in command.words[1:] if w[:1] == "-" and w[:2] != "--"):
+            # Through a link to where it stands each file has many names, and how far rsync's receiver has come decides what the
+            # generator finds under the next one: ten runs of rsync 3.5.0 gave ten outputs.
+            dest = [line for line in dest if not (line.startswith("symlink ") and trees.Line(line).target == b".")]
         self.words = command.words
         self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:

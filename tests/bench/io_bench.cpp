@@ -287,6 +287,42 @@ void cold_file(benchmark::State& state) {
 }
 BENCHMARK(cold_file)->ArgName("way")->Arg(kPlain)->Arg(kOurs)->UseRealTime();
 
+// --- clones: what a matched run of a delta could be, where the file system shares blocks
+// --------------------------------------------------------------------------------------
+
+// 64 MiB of a basis that was just read become part of a new file, and a digest says that they did. Written, the bytes that
+// were digested are those that were written. Cloned, the file has to be read: the basis may have changed in between.
+void shared_range(benchmark::State& state) {
+  constexpr size_t kBytes = 64 * kMiB;
+  static const Scratch s(1, kBytes);
+  const File basis = s.open();
+  std::vector<std::byte> buffer(256 * kKiB);
+  const Leaf leaf = need(Leaf::check("new"));
+  for (auto _ : state) {
+    state.PauseTiming();
+    (void)s.dir.unlink(leaf);
+    const File out = need(s.dir.create(leaf, 0600));
+    state.ResumeTiming();
+    if (state.range(0) == kOurs) {
+      if (const Status shared = sys::clone_range(basis.fd(), 0, out.fd(), 0, kBytes); !shared) {
+        state.SkipWithError("this file system shares no blocks: --dir has to lie on xfs or btrfs");
+        return;
+      }
+    }
+    const File& from = state.range(0) == kOurs ? out : basis;
+    uint64_t all = 0;
+    for (uint64_t at = 0; at < kBytes; at += buffer.size()) {
+      need(from.read_full_at(buffer, at));
+      all += touch(buffer);
+      if (state.range(0) != kOurs) need(out.write_at(buffer, at));
+    }
+    if (state.range(0) == kForced) need(out.sync());
+    benchmark::DoNotOptimize(all);
+  }
+  state.SetBytesProcessed(state.iterations() * int64_t{kBytes});
+}
+BENCHMARK(shared_range)->ArgName("way")->Arg(kPlain)->Arg(kOurs)->Arg(kForced)->UseRealTime();
+
 enum Small : int64_t { kOneByOne, kExpected, kRingReads, kRingStages, kRingPoll, kRingSqpoll };
 
 void small_files(benchmark::State& state) {
