@@ -61,6 +61,10 @@ Verdict look_up(const RuleBlock& block, const RuleSet& set, const Lookup& what, 
       return verdict;
     }
     if ((rule.off & what.side) != 0 || rule.is(kRuleXattr) != what.xattr) continue;
+    if (what.elsewhere && rule.is(kRuleFullPath)) {
+      if (rule.is(kRuleInclude) || rule.is(kRuleNegated)) return Verdict::kNoMatch;
+      continue;
+    }
     const bool matches = (!rule.is(kRuleDirsOnly) || what.name.is_dir) && rule.pattern.matches(what.name);
     if (matches == rule.is(kRuleNegated)) continue;
     if (by) by->rule = &rule;

@@ -317,7 +317,7 @@ Verdict FilterRules::xattr_verdict(std::string_view name, Side side) const {
 
 bool FilterRules::sender_had_to_hide(std::string_view path, bool is_dir) const {
   if (list_->set.saw_per_directory) return false;
-  const Lookup what{.name = MatchName::of(path, is_dir), .side = side_bit(Side::kSender)};
+  const Lookup what{.name = MatchName::of(path, is_dir), .side = side_bit(Side::kSender), .elsewhere = true};
   return !what.name.path.empty() && look_up(list_->rules, list_->set, what) == Verdict::kExclude;
 }
 

@@ -142,13 +142,15 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
 bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf, const std::string& path,
                         const io::FileInfo& info, MetaNumbers& out) {
   const Options& o = terms_.options;
-  Object object = leaf ? Object::named(dir, *leaf) : Object::itself(dir);
+  // As with rsync, extended attributes are always those of the name itself, of a link that is followed, too.
+  const Object itself = leaf ? Object::named(dir, *leaf) : Object::itself(dir);
+  Object object = itself;
   io::File followed;
-  if (leaf && !info.is_symlink()) {
-    // Where a symlink was followed, what counts is at its end.
-    const auto itself = dir.info(*leaf);
-    if (itself && itself->is_symlink()) {
-      if (o.acls && too_many_links(root, path)) {
+  if (o.acls && !o.fake_super && leaf && !info.is_symlink()) {
+    // Where a symlink was followed, the ACLs that count are at its end.
+    const auto name_info = dir.info(*leaf);
+    if (name_info && name_info->is_symlink()) {
+      if (too_many_links(root, path)) {
         general_error();
         terms_.reporter.error_transfer(Role::kSender, fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_ACCESS)", path), ELOOP);
         return false;
@@ -183,7 +185,7 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
     }
   }
   if (o.xattrs > 0) {
-    const auto attributes = read_attributes(object, mode, terms_, Side::kSender, name);
+    const auto attributes = read_attributes(itself, mode, terms_, Side::kSender, name);
     if (!attributes) return refuse(attributes.error());
     out.xattrs = terms_.meta->add_set(*attributes);
   }

@@ -47,7 +47,9 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
     if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
     (void)to.set_mode(mode);
   }
-  if (o.times && !(info.is_dir() && o.omit_dir_times)) (void)to.set_times(info.atime, info.mtime);
+  // rsync keeps times as its lists do.
+  const io::FileTime mtime{.sec = info.mtime.sec, .nsec = terms_.agreed.mtime_has_nanoseconds ? info.mtime.nsec : 0};
+  if (o.times && !(info.is_dir() && o.omit_dir_times)) (void)to.set_times(info.atime, mtime);
 }
 
 // The directory `relative` below --backup-dir, made component by component in held directories.

@@ -82,6 +82,7 @@ class Generator {
   Status on_event(Event event);
   Status redo_pending();
   Status release_finished();
+  Status release_before_backup();
   Status touch_up(const Entry& entry, const std::string& path);
   Status finish_phases();
   Result<bool> parent_known(const Segment& segment, const Entry& entry);

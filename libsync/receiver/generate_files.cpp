@@ -191,7 +191,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   request.redo = attempt == Attempt::kRedo;
   request.whole = terms_.whole_file || !basis;
-  if (!request.whole && !o.dry_run && !terms_.may_chown) {
+  if (!request.whole && !o.dry_run && terms_.our_uid != 0) {
     // Only root may read everything. What cannot be read is no basis, and the file counts as one that is new here.
     const auto leaf = io::Leaf::check(basis.leaf);
     if (const auto old = leaf ? basis.dir->open_read(*leaf) : Result<io::File>(fail(leaf.error())); !old) {
@@ -265,6 +265,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     touched(spot.dir_path);
   }
   if (entry.has(kLinked)) links_.group_of(entry).state = HardLinks::State::kBusy;
+  TRY(release_before_backup());
   TRY(transfers_.request(std::move(request)));
   if (!o.moves_content() && entry.has(kLinked)) TRY(finish_group(spot));
   return {};

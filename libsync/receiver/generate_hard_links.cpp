@@ -1,5 +1,6 @@
 // Groups of names for one inode: one member leads, the others are linked to it.
 #include "libsync/list/named_dir.h"
+#include "libsync/meta/read.h"
 #include "libsync/receiver/generate_spot.h"
 
 namespace ocsync::sync {
@@ -89,7 +90,8 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     if (const auto dir = destination_.dir(spot.dir_path)) spot.dir = *dir;
     spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
     if (spot.dir)
-      if (const auto info = spot.dir->info(*spot.leaf)) spot.here = *info;
+      if (const auto info = spot.dir->info(*spot.leaf))
+        spot.here = seen(Object::named(*spot.dir, *spot.leaf), *info, terms_, Role::kGenerator, destination_.shown(spot.path)).value_or(*info);
     // In a dry run without a destination rsync has not gone there: it looks from where it was started.
     if (destination_.missing())
       if (const auto place = named_parent(spot.path, terms_.options))

@@ -112,14 +112,14 @@ Status Generator::release_finished() {
   return {};
 }
 
+// What a receiver keeps of files moves the times of directories whose lists were over by then; what the generator itself keeps
+// does not. A local run plays both at once.
+Status Generator::release_before_backup() { return terms_.local && backups_below_ ? release_finished() : Status(); }
+
 Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   current_ = segment;
   segments_.push_back(segment);
-  // Backups of this list's files may move the times of directories whose lists were over before, as they do with rsync.
-  if (terms_.local && backups_below_) {
-    TRY(take_events(false));
-    TRY(release_finished());
-  }
+  if (terms_.local && backups_below_) TRY(take_events(false));  // see release_before_backup()
   remover_.note_io_error(segment->io_error);
   const bool during = terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay;
   if (terms_.agreed.incremental && segment->parent) {

@@ -50,7 +50,8 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     say_algorithms(terms);
     channel.agree(agreed);
     channel.demux.enable();
-    if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.mux.enable();
+    const bool framed = proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
+    if (framed) channel.mux.enable();
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
     TRY(channel.out.flush());
@@ -68,8 +69,8 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
       Writer unheard(nowhere);
       MemorySource list(as_bytes(files.names));
       TRY(forward_names(list, options.from0, unheard, [&](std::string_view name) { requested->add(sanitized_name(name, true)); }));
-      forward = [&]() -> Status {
-        const bool bare = agreed.client_frames && !agreed.files_from_framed;
+      forward = [&, framed]() -> Status {
+        const bool bare = framed && !agreed.files_from_framed;
         if (bare) TRY(channel.mux.disable());
         MemorySource source(as_bytes(files.names));
         TRY(forward_names(source, options.from0, channel.out, {}, options.secluded_args ? terms.charset.get() : nullptr));

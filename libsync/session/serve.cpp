@@ -125,13 +125,14 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   const auto bring_down = [&] { connection.activity.give_up(); };
 
   if (we_send) {
-    if (proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files)) channel.demux.enable();
+    const bool framed = proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
+    if (framed) channel.demux.enable();
     else channel.demux.pass_freely();
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
     FilterRules filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
     SourceNames sources;
     if (options.files_from == "-") {
-      const bool bare = agreed.client_frames && !agreed.files_from_framed;
+      const bool bare = framed && !agreed.files_from_framed;
       if (bare) channel.demux.disable();
       sources.base = operands.empty() ? std::string() : operands[0];
       sources.names = TRY(forwarded_names(channel.in, options.secluded_args ? terms.charset.get() : nullptr));
