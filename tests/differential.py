@@ -41,6 +41,13 @@ class Drawn(run_cases.Case):
             # Through a link to where it stands each file has many names, and how far rsync's receiver has come decides what the
             # generator finds under the next one: ten runs of rsync 3.5.0 gave ten outputs.
             dest = [line for line in dest if not (line.startswith("symlink ") and trees.Line(line).target == b".")]
+        if any(w.startswith("--backup-dir=.bak") for w in command.words):
+            # Whether the file of that name or the directory for backups is there first depends on how far the receiver has come.
+            source = [line for line in source if trees.Line(line).name.split(b"/")[0] != b".bak"]
+            source = dice.buildable(source)
+        if "--remove-source-files" in command.words and any(w in ("-L", "-k", "-kK", "-LK") for w in command.words):
+            # The same at the source: which of a file's names finds it removed.
+            source = [line for line in source if not (line.startswith("symlink ") and trees.Line(line).target == b".")]
         self.words = command.words
         self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:

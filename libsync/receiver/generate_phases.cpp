@@ -162,7 +162,7 @@ void Generator::expect_backup_dirs() {
 Status Generator::run() {
   expect_backup_dirs();
   while (upcoming_.empty() && !list_complete_) TRY(take_events(true));
-  if (terms_.delete_mode == DeleteMode::kBefore && !destination_.solo() && !upcoming_.empty() && upcoming_.front()->count() > 0) {
+  if (terms_.delete_mode == DeleteMode::kBefore && !upcoming_.empty() && upcoming_.front()->count() > 0) {
     remover_.note_io_error(upcoming_.front()->io_error);
     TRY(remover_.delete_everywhere(*upcoming_.front()));
     for (int32_t i = 0; i < upcoming_.front()->count(); ++i) {
@@ -174,7 +174,7 @@ Status Generator::run() {
   std::shared_ptr<Segment> whole_list;
   while (!upcoming_.empty()) {
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
-      while (!list_complete_ && entries_ < kLinkLookAhead) TRY(take_events(true));
+      while (!list_complete_ && entries_ < kLinkLookAhead) TRY(take_one_event());  // no list more: who leads depends on it
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
       for (const auto& known : upcoming_) remover_.note_io_error(known->io_error);
     const std::shared_ptr<Segment> next = upcoming_.front();
@@ -229,7 +229,7 @@ Status Generator::run() {
   }
   remover_.note_io_error(terms_.reporter.state().io_error);
   if (terms_.delete_mode == DeleteMode::kDelay) TRY(remover_.delete_remembered());
-  if (terms_.delete_mode == DeleteMode::kAfter && !destination_.solo() && whole_list && whole_list->count() > 0)
+  if (terms_.delete_mode == DeleteMode::kAfter && whole_list && whole_list->count() > 0)
     TRY(remover_.delete_everywhere(*whole_list));
   remover_.close();
   if (agreed.closing_handshake) {

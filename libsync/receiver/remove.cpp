@@ -175,6 +175,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
 }
 
 Status Remover::delete_in(const std::string& path, const Segment& list, bool top_dir) {
+  if (destination_.solo()) return {};
   if ((io_error_ & 1) && !terms_.options.ignore_errors) {
     if (!warned_) terms_.reporter.info_line("IO error encountered -- skipping file deletion");
     warned_ = true;
@@ -253,6 +254,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
 }
 
 Status Remover::delete_everywhere(const Segment& list) {
+  if (destination_.solo()) return {};
   if (destination_.missing() || terms_.options.list_only) return {};
   for (int32_t i = 0; i < list.count(); ++i) {
     const Entry& entry = list.sorted(i);

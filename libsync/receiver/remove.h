@@ -18,8 +18,9 @@ class Remover {
  public:
   Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups);
 
-  // Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`. `device`: only if the
-  // directory is on that file system (0: any).
+  // Both do nothing where the destination is the new name of the only entry: what lies around that name is none of ours.
+  // Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`; a `top_dir` stands for an argument,
+  // whose file system counts for -x.
   Status delete_in(const std::string& path, const Segment& list, bool top_dir);
   // Every content directory of a complete list.
   Status delete_everywhere(const Segment& list);

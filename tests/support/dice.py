@@ -188,7 +188,7 @@ class Command:
             if rng.random() < chance:
                 for word in rng.choice(choices).split():
                     self._add(word.replace("_", " "), rng, draw, source)
-        if "--inplace" in self.words:  # rsync 3.5.0 cannot look at its own copy there (EINVAL, as with --temp-dir)
+        if {"--inplace", "--append", "--append-verify"} & set(self.words):  # rsync 3.5.0 cannot look at its own copy there (EINVAL, as with --temp-dir)
             self.words = [w.replace("=../bak", "=WORK/bak") for w in self.words]
         self.words.append(rng.choice(["-i", "-i", "-i", "-ii"]))
         self.words += ["SRC/", "DST/"] if any("files-from" in w for w in self.words) else self._operands(rng, source)
