@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "libsync/list/paths.h"
+#include "libsync/meta/read.h"
 
 namespace ocsync::sync {
 
@@ -39,9 +40,14 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
 }
 
 // For all but directories the listing often tells enough: the type. Owners and modes matter only to who is not allowed
-// everything, and to formats that show them.
-std::optional<io::FileInfo> Remover::look_at(const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
+// everything, and to formats that show them; with --fake-super what something is stands in its attributes.
+std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
   const Options& o = terms_.options;
+  if (o.fake_super) {
+    const auto real = dir.info(leaf);
+    if (!real) return std::nullopt;
+    return seen(Object::named(dir, leaf), *real, terms_, Role::kGenerator, destination_.shown(path)).value_or(*real);
+  }
   const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos;
   if (terms_.may_chown && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
     return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
@@ -83,10 +89,10 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
     Name name{listing->name(item), {}};
     const auto checked = io::Leaf::check(name.leaf);
     if (!checked) continue;
-    const auto info = look_at(*inside, *checked, item.type);
+    const std::string child = join_path(path, name.leaf);
+    const auto info = look_at(child, *inside, *checked, item.type);
     if (!info) continue;
     name.info = *info;
-    const std::string child = join_path(path, name.leaf);
     if (scope && scope->excluded(child, info->is_dir(), true)) {
       kept = true;
       continue;
@@ -224,11 +230,13 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
   for (const io::DirEntry& item : listing->entries) {
     const char* name = listing->name(item);
     std::string child = join_path(path, name);
-    if (list.has_any(child, terms_.order())) continue;
+    const bool listed = list.has_any(child, terms_.order());
+    // rsync looks at what is to stay, too, and what it cannot see is an error.
+    if (listed && !terms_.options.fake_super) continue;
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    const auto info = look_at(**dir, *leaf, item.type);
-    if (!info) continue;
+    const auto info = look_at(child, **dir, *leaf, item.type);
+    if (!info || listed) continue;
     if (scope && scope->excluded(child, info->is_dir())) continue;
     extras.push_back(Extra{std::move(child), name, *info});
   }

@@ -53,7 +53,7 @@ class Remover {
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
   Result<FilterScope> scope_in(const std::string& path);
   // What deletion must know of a name that was listed; nothing if it is gone.
-  std::optional<io::FileInfo> look_at(const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const;
+  std::optional<io::FileInfo> look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const;
 
   struct Remembered {
     std::string path;
