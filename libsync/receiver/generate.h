@@ -80,6 +80,9 @@ class Generator {
   Status take_events(bool wait);
   Status take_one_event();
   Status on_event(Event event);
+  void know_next();
+  // Is there nothing to work on, although more will come?
+  bool lists_come();
   Status redo_pending();
   Status release_finished();
   Status release_before_backup();
@@ -106,6 +109,7 @@ class Generator {
   std::deque<std::shared_ptr<Segment>> segments_;  // alive: the oldest first
   std::shared_ptr<Segment> current_;
   std::deque<std::shared_ptr<Segment>> upcoming_;
+  std::deque<std::shared_ptr<Segment>> arrived_;   // not known yet: see know_next()
   bool list_complete_ = false;
   int64_t entries_ = 0;
   int phases_seen_ = 0;

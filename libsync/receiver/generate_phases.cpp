@@ -19,13 +19,27 @@ Segment* Generator::segment_of(int32_t ndx, std::shared_ptr<Segment>& keep) cons
   return nullptr;
 }
 
+// Where -H asks who leads, lists become known one by one, as rsync's generator takes none up before it has worked through those it knows.
+void Generator::know_next() {
+  if (arrived_.empty()) return;
+  std::shared_ptr<Segment> segment = std::move(arrived_.front());
+  arrived_.pop_front();
+  entries_ += segment->count();
+  if (terms_.options.hard_links > 0) links_.arrived(segment);
+  upcoming_.push_back(std::move(segment));
+}
+
+bool Generator::lists_come() {
+  if (upcoming_.empty()) know_next();
+  return upcoming_.empty() && !list_complete_;
+}
+
 Status Generator::on_event(Event event) {
   std::shared_ptr<Segment> segment;
   switch (event.what) {
     case Event::What::kSegment:
-      entries_ += event.segment->count();
-      if (terms_.options.hard_links > 0) links_.arrived(event.segment);
-      upcoming_.push_back(std::move(event.segment));
+      arrived_.push_back(std::move(event.segment));
+      if (terms_.options.hard_links == 0) know_next();
       return {};
     case Event::What::kListEof: list_complete_ = true; return {};
     case Event::What::kPhase: ++phases_seen_; return {};
@@ -97,7 +111,7 @@ Status Generator::release_finished() {
   while (!segments_.empty() && segments_.front() != current_) {
     const std::shared_ptr<Segment> oldest = segments_.front();
     if (oldest->in_progress > 0 || oldest->to_redo > 0) return {};
-    const bool last = segments_.size() == 1 && list_complete_ && upcoming_.empty();
+    const bool last = segments_.size() == 1 && list_complete_ && upcoming_.empty() && arrived_.empty();
     if (!last && segments_.size() == 1 && !current_) return {};
     if (last) TRY(transfers_.phase_done());
     else TRY(transfers_.list_done());
@@ -161,7 +175,7 @@ void Generator::expect_backup_dirs() {
 
 Status Generator::run() {
   expect_backup_dirs();
-  while (upcoming_.empty() && !list_complete_) TRY(take_events(true));
+  while (lists_come()) TRY(take_events(true));
   if (terms_.delete_mode == DeleteMode::kBefore && !upcoming_.empty() && upcoming_.front()->count() > 0) {
     remover_.note_io_error(upcoming_.front()->io_error);
     TRY(remover_.delete_everywhere(*upcoming_.front()));
@@ -174,7 +188,10 @@ Status Generator::run() {
   std::shared_ptr<Segment> whole_list;
   while (!upcoming_.empty()) {
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
-      while (!list_complete_ && entries_ < kLinkLookAhead) TRY(take_one_event());  // no list more: who leads depends on it
+      while (entries_ < kLinkLookAhead && !(list_complete_ && arrived_.empty())) {
+        if (arrived_.empty()) TRY(take_one_event());
+        know_next();
+      }
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
       for (const auto& known : upcoming_) remover_.note_io_error(known->io_error);
     const std::shared_ptr<Segment> next = upcoming_.front();
@@ -182,13 +199,13 @@ Status Generator::run() {
     TRY(work_on(next));
     whole_list = next;
     if (!terms_.agreed.incremental) break;
-    while (terms_.local && upcoming_.empty() && !list_complete_) TRY(take_one_event());
+    while (terms_.local && lists_come()) TRY(take_one_event());
     if (terms_.local && !upcoming_.empty() && events_.size() <= kLateAnswers) continue;
     for (;;) {
       TRY(take_events(false));
       TRY(redo_pending());
       TRY(release_finished());
-      if (!upcoming_.empty() || list_complete_) break;
+      if (!lists_come()) break;
       TRY(take_events(true));
     }
   }
