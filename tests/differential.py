@@ -72,6 +72,9 @@ class Drawn(run_cases.Case):
             # With -M the other half of a local rsync 3.5.0 reads its options anew: it loses the list then and ends with 2, or
             # finds the -W that local runs imply beside --append and ends with 1.
             self.words = [w for w in self.words if not w.startswith("-M")]
+        if protocol and protocol < 30:
+            # rsync ends with 2 where an old list lacks the parent of a name; how many of the lines before that get out is chance.
+            self.words = [w for w in self.words if w != "--no-implied-dirs"]
         self.way = Way("local", OURS) if kind == "local" else Way(kind, client, server, protocol)
         self.settle()
 

@@ -192,8 +192,9 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (options.fake_super) {
     // The caller may have seen either side of it.
     const auto real = object.info();
-    const auto stands_for = real ? seen(object, *real, terms, role, shown()) : real;
+    const auto stands_for = real ? faked(object, *real, shown()) : real;
     if (stands_for) now = *stands_for;
+    else if (real) now = *real;  // whoever looked before has said why
   }
   if (terms.module_modes && !S_ISLNK(new_mode)) new_mode = terms.module_modes->apply(new_mode);
   if (choice.created && !options.perms && S_ISDIR(new_mode)) new_mode |= now.mode & S_ISGID;

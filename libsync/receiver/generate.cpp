@@ -102,6 +102,7 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
       if (entry.mode == 0 && o.delete_missing_args) {
         terms_.reporter.error_line(fmt::format("WARNING: parent dir is absent in the file list: {}", spot.dir_path), false);
       } else {
+        TRY(transfers_.flush());  // what was told before stands
         return fail(Fault::kProtocol, fmt::format("ABORTING due to invalid path from sender: {}", entry.path()));
       }
     }

@@ -236,7 +236,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
 
   uint32_t flags = proto::kTransfer;
-  if (o.checksum) flags |= proto::kReportChange;
+  if (o.checksum && !request.redo) flags |= proto::kReportChange;  // what is sent again is not compared again
   if (basis && basis.type != proto::kBasisTarget) flags |= proto::kBasisTypeFollows;
   if (basis && basis.type >= proto::kBasisFuzzy && basis.type != proto::kBasisTarget) flags |= proto::kXnameFollows;
   {
