@@ -9,7 +9,7 @@ DirNode::DirNode(const Entry& in_list, int32_t its_number, Arena& memory)
     : number(its_number), source_root(in_list.extras() ? in_list.extras()->source_root : 0), cleared(!in_list.active()) {
   const std::string path = in_list.path();
   const Extras* more = in_list.extras();
-  const bool has_meta = more && (more->acl >= 0 || more->xattrs >= 0);
+  const bool has_meta = more && (more->acl >= 0 || more->xattrs >= 0 || more->keeps_sent);
   take(in_list, {memory.store(path), path.size()}, has_meta ? memory.make<Extras>() : nullptr);
 }
 
@@ -31,6 +31,9 @@ void DirNode::take(const Entry& in_list, std::string_view path, Extras* extras) 
   extras->default_acl = in_list.extras()->default_acl;
   extras->xattrs = in_list.extras()->xattrs;
   extras->source_root = source_root;
+  extras->keeps_sent = in_list.extras()->keeps_sent;
+  extras->sent_uid = in_list.extras()->sent_uid;
+  extras->sent_gid = in_list.extras()->sent_gid;
   entry.set_extras(extras);
 }
 

@@ -76,6 +76,9 @@ struct Extras {
   int64_t link_key = -1;            // hard-link group: transmit index of its first member, or a number for (dev, ino)
   uint64_t dev = 0, ino = 0;        // sender: identity, for hard links below version 30
   uint32_t source_root = 0;         // sender: which of the scan roots it was found under
+  // Local runs where lines show owners (Terms::keeps_sent_owners): those before maps.
+  bool keeps_sent = false;
+  uint32_t sent_uid = 0, sent_gid = 0;
   std::string_view checksum;        // with -c
   int32_t acl = -1, default_acl = -1, xattrs = -1;  // indexes into the session's caches
   Digest digest() const {

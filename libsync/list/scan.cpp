@@ -221,6 +221,12 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     extras.default_acl = meta.default_acl;
     extras.xattrs = meta.xattrs;
   }
+  if (terms_.keeps_sent_owners()) {
+    Extras& extras = segment.extras_of(entry);
+    extras.keeps_sent = true;
+    extras.sent_uid = info.uid;
+    extras.sent_gid = info.gid;
+  }
   uint32_t mode = info.mode;
   uint64_t size = info.size;
   io::FileTime mtime = info.mtime;

@@ -189,12 +189,14 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   unsigned updated = 0;
   uint32_t new_mode = mode;
   io::FileInfo now = found;
+  // What lies in a directory rsync has to open for that, and leaves it alone if it may not; others it finds by their names.
+  const bool opens = !entry.dir_view().empty();
   if (options.fake_super) {
     // The caller may have seen either side of it.
     const auto real = object.info();
-    const auto stands_for = real ? faked(object, *real, shown()) : real;
+    const auto stands_for = !real ? real : opens ? faked(object, *real, shown()) : seen(object, *real, terms, role, shown());
     if (stands_for) now = *stands_for;
-    else if (real) now = *real;  // whoever looked before has said why
+    else if (real) now = *real;
   }
   if (terms.module_modes && !S_ISLNK(new_mode)) new_mode = terms.module_modes->apply(new_mode);
   if (choice.created && !options.perms && S_ISDIR(new_mode)) new_mode |= now.mode & S_ISGID;
@@ -224,7 +226,7 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       wanted.rdev_major = entry.extras()->rdev_major;
       wanted.rdev_minor = entry.extras()->rdev_minor;
     }
-    if (const Status s = store_fake(object, wanted); !s)
+    if (const Status s = store_fake(object, wanted, opens); !s)
       say.error(fmt::format("failed to write xattr user.rsync.%stat for {}", shown()), s.error().sys);
   }
   // On some systems this moves the time of modification, so that is set again.

@@ -62,13 +62,12 @@ Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_
   return real;
 }
 
-Status store_fake(const Object& object, const FakeStat& wanted) {
+Status store_fake(const Object& object, const FakeStat& wanted, bool readable_only) {
   const io::FileInfo real = TRY(object.info());
   const bool link = real.is_symlink();
   const io::Xattrs xattrs = object.xattrs();
-  // What we may not read is left as it is, as with rsync, which has to open it.
   const auto before = xattrs.get(kStat);
-  if (!before && before.error().sys == EACCES) return {};
+  if (!before && before.error().sys == EACCES && readable_only) return {};
   const uint32_t mode = (real.mode & S_IFMT) | (wanted.mode & 0777) | (real.is_dir() ? 0700u : 0600u);
   if (!link && (real.mode & (S_IFMT | 07777)) != mode) (void)object.set_mode(mode & 07777);
   const uint64_t rdev = gnu_dev_makedev(wanted.rdev_major, wanted.rdev_minor);

@@ -50,6 +50,11 @@ void LocalTransfers::show(const Held& line, Moment moment) {
   facts.data_bytes = line.data_bytes;
   facts.we_send = true;
   facts.local_run = true;
+  facts.gid_known = true;  // to a sender
+  if (const Extras* extras = line.entry->extras(); extras && extras->keeps_sent) {
+    facts.uid = extras->sent_uid;
+    facts.gid = extras->sent_gid;
+  }
   if (line.digest.size > 0) facts.digest = line.digest;
   if (moment == Moment::kOnly) {
     terms_.reporter.item(facts);

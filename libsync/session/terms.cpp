@@ -12,6 +12,12 @@
 
 namespace ocsync::sync {
 
+bool Terms::keeps_sent_owners() const {
+  if (!local || (options.usermap.empty() && options.groupmap.empty())) return false;
+  const auto shows = [](const std::string& format) { return format.find_first_of("UG") != std::string::npos; };
+  return shows(options.out_format) || shows(options.log_file_format);
+}
+
 bool Terms::same_time(io::FileTime a, io::FileTime b) const {
   const int window = options.modify_window;
   if (window == 0) return a.sec == b.sec;

@@ -67,6 +67,8 @@ struct Terms {
   std::optional<ModeChanges> module_modes;  // the latter alone: it holds without -p, too
   // Two mtimes count as equal under --modify-window.
   bool same_time(io::FileTime a, io::FileTime b) const;
+  // A local run has one list, whose owners are mapped; do lines show those that a sender of its own would?
+  bool keeps_sent_owners() const;
 
   static Terms settle(const Options& options, const proto::Agreement& agreed, Reporter& reporter, Totals& totals,
                       const io::Stop& stop, bool am_server, bool we_send, bool local);
