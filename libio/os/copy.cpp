@@ -277,4 +277,22 @@ Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expec
   return CopyResult{end, done > 0 && done == end ? CopyResult::Path::kKernel : CopyResult::Path::kBuffered};
 }
 
+RangeSharing::RangeSharing(const File& from, const File& to) : from_(from), to_(to) {
+  const Result<FileInfo> source = from.info();
+  const Result<FileInfo> target = to.info();
+  if (!source || !target || !source->is_regular() || !target->is_regular()) return;
+  from_device_ = source->dev;
+  to_device_ = target->dev;
+  possible_ = !refusals.known(from_device_, to_device_, Refusals::kClone);
+}
+
+bool RangeSharing::share(uint64_t from_offset, uint64_t to_offset, uint64_t bytes) {
+  if (!possible_) return false;
+  const Status shared = sys::clone_range(from_.fd(), from_offset, to_.fd(), to_offset, bytes);
+  if (shared) return true;
+  possible_ = false;
+  if (refused(shared.error().sys)) refusals.remember(from_device_, to_device_, Refusals::kClone);
+  return false;
+}
+
 }  // namespace ocsync::io

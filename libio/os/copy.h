@@ -30,4 +30,23 @@ struct CopyResult {
 Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expected, const CopyOptions& options,
                                 const Stop& stop);
 
+// Ranges of one file that become ranges of another by sharing blocks. What pairs of file systems refuse is remembered for the
+// process. Borrows both files; one owner thread.
+class RangeSharing {
+ public:
+  // Offsets and lengths are multiples of it. File systems with larger blocks refuse what does not fit them.
+  static constexpr uint64_t kBlock = 4096;
+  RangeSharing(const File& from, const File& to);
+  // False once either was refused: no more is to be had for these two files.
+  bool possible() const { return possible_; }
+  // False: nothing was changed. `to` grows if necessary.
+  bool share(uint64_t from_offset, uint64_t to_offset, uint64_t bytes);
+
+ private:
+  const File& from_;
+  const File& to_;
+  uint64_t from_device_ = 0, to_device_ = 0;
+  bool possible_ = false;
+};
+
 }  // namespace ocsync::io

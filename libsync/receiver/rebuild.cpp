@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "libio/os/copy.h"
 #include "libio/os/io_strategy.h"
 #include "libio/os/map_file.h"
 
@@ -44,6 +45,8 @@ class OrderedWriter {
     used_ = 0;
     return put(buffer_.first(count));
   }
+  // The next bytes came into the file by another way. After flush().
+  void pass(uint64_t bytes) { offset_ += bytes; }
   void start_at(uint64_t offset) { offset_ = offset; }
   uint64_t offset() const { return offset_ + used_; }
 
@@ -128,9 +131,72 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
     if (writer) writer->start_at(done);
   }
 
+  // Matched content the plain way: looked at, digested, written.
+  const auto take_piece = [&](uint64_t offset, size_t length) -> Status {
+    const auto piece = basis->view(offset, length);
+    if (!piece) {
+      // The basis shrank under us: the digest will not agree, and the file is asked for again.
+      if (!result.write_failed) {
+        result.write_failed = true;
+        result.write_error = Error(Fault::kSystem, "basis changed while it was read");
+      }
+      return {};
+    }
+    if (tokens.needs_content()) TRY(tokens.matched(*piece));
+    hasher.update(*piece);
+    if (writer && !result.write_failed) {
+      if (job.in_place && offset == done) attempt(writer->skip(*piece));
+      else attempt(writer->write(*piece));
+    }
+    return {};
+  };
+  const auto take_range = [&](uint64_t offset, uint64_t bytes) -> Status {
+    for (uint64_t at = 0; at < bytes; at += proto::kChunk)
+      TRY(take_piece(offset + at, static_cast<size_t>(std::min<uint64_t>(proto::kChunk, bytes - at))));
+    return {};
+  };
+
+  // A run of matched blocks may share those of the basis instead. What is digested then is what the new file has, read back: the
+  // basis may have changed in between.
+  std::optional<io::RangeSharing> sharing;
+  if (writes && job.basis && !job.in_place && !job.device && !job.sparse && !job.preallocate && !tokens.needs_content() &&
+      job.basis_bytes >= io::strategy::kLeastSharedFile && terms.io->uses(io::IoPart::kClone))
+    sharing.emplace(*job.basis, *job.out);
+  struct Run {
+    uint64_t from = 0, to = 0, bytes = 0;  // in the basis, in the new file
+  } run;
+  const auto digest_back = [&](uint64_t offset, uint64_t bytes) -> Status {
+    const Buffer held = terms.io->buffer(io::strategy::kSequentialWindow);
+    for (uint64_t at = 0; at < bytes;) {
+      const MutableBytes into = held.bytes().first(static_cast<size_t>(std::min<uint64_t>(io::strategy::kSequentialWindow, bytes - at)));
+      TRY(job.out->read_full_at(into, offset + at));
+      hasher.update(into);
+      at += into.size();
+    }
+    return {};
+  };
+  const auto settle_run = [&]() -> Status {
+    const Run r = std::exchange(run, Run{});
+    constexpr uint64_t kBlock = io::RangeSharing::kBlock;
+    const uint64_t begin = (r.to + kBlock - 1) / kBlock * kBlock, end = (r.to + r.bytes) / kBlock * kBlock;
+    if (end < begin + io::strategy::kLeastSharedRun) return take_range(r.from, r.bytes);
+    TRY(take_range(r.from, begin - r.to));
+    const uint64_t from = r.from + (begin - r.to);
+    if (!result.write_failed) attempt(writer->flush());
+    if (!result.write_failed && sharing->share(from, begin, end - begin)) {
+      attempt(digest_back(begin, end - begin));
+      writer->pass(end - begin);
+      io::IoMetrics::add(terms.io->metrics().cloned, end - begin);
+    } else {
+      TRY(take_range(from, end - begin));
+    }
+    return take_range(from + (end - begin), r.to + r.bytes - end);
+  };
+
   TRY(tokens.begin_file());
   for (;;) {
     const proto::Token token = TRY(tokens.next(in));
+    if (run.bytes > 0 && !std::holds_alternative<proto::MatchToken>(token)) TRY(settle_run());
     if (const auto* literal = std::get_if<proto::LiteralToken>(&token)) {
       hasher.update(literal->bytes);
       result.literal_bytes += literal->bytes.size();
@@ -151,23 +217,14 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
         done += length;
         continue;
       }
-      const auto piece = basis->view(offset, length);
-      if (!piece) {
-        // The basis shrank under us: the digest will not agree, and the file is asked for again.
-        if (!result.write_failed) {
-          result.write_failed = true;
-          result.write_error = Error(Fault::kSystem, "basis changed while it was read");
-        }
-        done += length;
-        continue;
+      if (run.bytes > 0 && (run.from + run.bytes != offset || run.bytes >= io::strategy::kMostSharedRun)) TRY(settle_run());
+      if (sharing && sharing->possible() && (offset - done) % io::RangeSharing::kBlock == 0) {
+        if (run.bytes == 0) run = {.from = offset, .to = done};
+        run.bytes += length;
+      } else {
+        TRY(take_piece(offset, length));
       }
-      if (tokens.needs_content()) TRY(tokens.matched(*piece));
-      hasher.update(*piece);
       result.matched_bytes += length;
-      if (writer && !result.write_failed) {
-        if (job.in_place && offset == done) attempt(writer->skip(*piece));
-        else attempt(writer->write(*piece));
-      }
       done += length;
     } else {
       break;

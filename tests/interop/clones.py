@@ -77,6 +77,23 @@ def shared_blocks(lab):
                 if f.read(7) == b"changed":
                     raise Wrong("the copy changes with its source")
 
+    def delta(kind, words, shares):
+        # One edit, and an insertion of a whole block: what lies behind keeps its place among the blocks.
+        with Disk(lab, kind) as disk:
+            trees.build(disk, ["file src/image 60000000 bytes seed=1 splice=20000000:100:7 insert=40000960:4096:9", "file dst/image 60000000 bytes seed=1 mtime=1000000000"])
+            before = used(disk)
+            got = lab.rsync(OURS, OURS, ["-a", "-B", "4096", "--info=io2", "--stats", *words, "far:src/", "dst/"], disk)
+            expect_code(got, {0}, kind)
+            expect_same_tree(disk + "/src", disk + "/dst", kind)
+            cloned, grown = counted(got, "bytes_cloned"), used(disk) - before
+            if shares and (cloned < 55_000_000 or grown > 10_000_000):
+                raise Wrong(f"{kind}: of a delta {cloned} bytes were shared, and {grown} more are in use")
+            if not shares and cloned:
+                raise Wrong(f"{kind} {' '.join(words)}: {cloned} bytes were shared")
+            # Old and new are files of their own.
+            with open(disk + "/dst/image", "r+b") as f:
+                f.write(b"changed")
+
     def refused(kind):
         if not shutil.which("strace"):
             raise Skip("no strace")
@@ -99,4 +116,8 @@ def shared_blocks(lab):
     for kind in ("xfs", "btrfs"):
         yield f"clones: {kind} shares the blocks of larger files", lambda k=kind: shared(k, [], LARGE)
         yield f"clones: {kind}, not with --io=no-clone", lambda k=kind: shared(k, ["--io=no-clone"], 0)
+        yield f"clones: {kind} shares what a delta leaves alone", lambda k=kind: delta(k, [], True)
+        yield f"clones: {kind}, a delta that is compressed by an old method is written", lambda k=kind: delta(k, ["-z", "--compress-choice=zlib"], False)
+        yield f"clones: {kind}, a delta with --io=no-clone is written", lambda k=kind: delta(k, ["--io=no-clone"], False)
+    yield "clones: ext4 writes a delta", lambda: delta("ext4", [], False)
     yield "clones: ext4 is asked once", lambda: refused("ext4")

@@ -80,6 +80,30 @@ TEST_CASE("copy: a refusal of clones is asked for once only") {
   CHECK(would_fail.fired() == 0);
 }
 
+TEST_CASE("copy: ranges are shared or refused, and a refusal is asked for once only") {
+  Scratch s;
+  const std::string text = pattern(3 * RangeSharing::kBlock);
+  s.write("from", text);
+  const File from = need(s.dir.open_read(leaf("from")));
+  const File to = need(s.dir.create(leaf("to"), 0600));
+  need(to.write_at(as_bytes("old"), 0));
+  RangeSharing sharing(from, to);
+  {
+    // What does not fit blocks is no matter of file systems: the next pair of files is asked again.
+    const sys::FaultPlan unfit(sys::Call::kClone, 1, EINVAL);
+    CHECK_FALSE(sharing.share(0, 0, RangeSharing::kBlock));
+    CHECK_FALSE(sharing.possible());
+    CHECK(s.read("to") == "old");
+  }
+  RangeSharing again(from, to);
+  if (again.possible() && again.share(RangeSharing::kBlock, 0, RangeSharing::kBlock)) {
+    CHECK(s.read("to") == text.substr(RangeSharing::kBlock, RangeSharing::kBlock));
+    return;  // this file system shares
+  }
+  CHECK(s.read("to") == "old");
+  CHECK_FALSE(RangeSharing(from, to).possible());
+}
+
 TEST_CASE("copy: sparse copies are exact and take less room") {
   Scratch s;
   const std::string text = holey();
