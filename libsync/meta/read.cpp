@@ -137,7 +137,7 @@ uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, co
       const auto here = read_access_acl(*object, info->mode, terms, entry.leaf_view());
       if (!here) {
         tell(here.error());
-        flags |= proto::kReportAcl;
+        if (here.error().sys != ENOENT) flags |= proto::kReportAcl;
       } else if (!same_beyond_mode(*here, terms.meta->acl(proto::AclKind::kAccess, extras->acl), mode)) {
         flags |= proto::kReportAcl;
       }

@@ -142,30 +142,43 @@ Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io
   return true;
 }
 
-// A directory where a backup is to go makes way with all that is in it, as far as no rule protects that.
-Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above) const {
+// A directory where a backup is to go makes way with all that is in it, as far as no rule protects that and --max-delete allows: what
+// is in it counts, it itself does not (`counts`).
+Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts) {
   const io::Dir inside = TRY(dir.child(leaf));
   const FilterScope rules = TRY(above.enter(path, inside));
+  const auto at_limit = [&] { return terms_.options.max_delete && cleared_ >= std::max<int64_t>(*terms_.options.max_delete, 0); };
+  struct Name {
+    std::string leaf;
+    io::FileInfo info;
+  };
+  std::vector<Name> names;
   const auto listing = TRY(inside.list());
+  for (const io::DirEntry& item : listing.entries)
+    if (const auto info = inside.info(TRY(io::Leaf::check(listing.name(item))))) names.push_back({listing.name(item), *info});
+  std::ranges::sort(names, [&](const Name& a, const Name& b) {
+    return compare_paths(a.leaf, a.info.is_dir(), b.leaf, b.info.is_dir(), terms_.order()) > 0;
+  });
   bool empty = true;
-  for (const io::DirEntry& item : listing.entries) {
-    const std::string name = listing.name(item), child = join_path(path, name);
-    const io::Leaf checked = TRY(io::Leaf::check(name));
-    const auto info = inside.info(checked);
-    if (!info) continue;
-    const Status gone = rules.excluded(child, info->is_dir(), true) ? fail(Error())
-                        : info->is_dir()                            ? clear_way(child, inside, checked, rules)
-                                                                    : inside.unlink(checked);
+  for (const Name& name : names) {
+    const std::string child = join_path(path, name.leaf);
+    const io::Leaf checked = TRY(io::Leaf::check(name.leaf));
+    const bool is_dir = name.info.is_dir();
+    const Status gone = rules.excluded(child, is_dir, true) ? fail(Error())
+                        : is_dir                            ? clear_way(child, inside, checked, rules, true)
+                        : at_limit()                        ? fail(Error())
+                                                            : inside.unlink(checked);
     if (gone) {
-      terms_.reporter.deleted(child, info->mode, terms_.agreed.deleted_messages);
+      ++cleared_;
+      terms_.reporter.deleted(child, name.info.mode, terms_.agreed.deleted_messages);
       continue;
     }
     empty = false;
-    if (!info->is_dir() && gone.error().sys != 0)
+    if (!is_dir && gone.error().sys != 0)
       terms_.reporter.error_transfer(role_, fmt::format("delete_file: unlink({}) failed", child), gone.error().sys);
     TRY(terms_.stop.check());
   }
-  if (empty) return dir.remove_dir(leaf);
+  if (empty) return counts && at_limit() ? fail(Error()) : dir.remove_dir(leaf);
   terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
   return fail(Error(ENOTEMPTY));
 }
@@ -197,7 +210,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   const io::Leaf to = TRY(io::Leaf::check(place.leaf));
   if (const auto old = place.dir->info(to); old && old->is_dir()) {
     const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
-    if (!clear_way(place.path, *place.dir, to, rules)) {
+    if (!clear_way(place.path, *place.dir, to, rules, false)) {
       terms_.reporter.error_line(fmt::format("could not make way for backup directory: {}", place.path), true);
       return fail(Error(EISDIR));
     }

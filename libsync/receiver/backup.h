@@ -37,7 +37,7 @@ class Backups {
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
-  Status clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above) const;
+  Status clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts);
   Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const;
   const Terms& terms_;
   const FilterRules& filters_;
@@ -45,6 +45,7 @@ class Backups {
   const Role role_;
   std::shared_ptr<const io::Dir> root_;
   bool root_made_ = false;  // tried once, as rsync does: what was a dangling link then is not made a directory later
+  int64_t cleared_ = 0;     // what made way; rsync's receiving process counts for itself, too
   std::string last_path_;
   std::shared_ptr<const io::Dir> last_;
 };
