@@ -70,18 +70,16 @@ struct Xxh64 {
   void finish(std::byte* out) { store(out, XXH64_digest(&state)); }
   XXH64_state_t state;
 };
-struct Xxh3 {
-  explicit Xxh3(uint64_t seed) { XXH3_64bits_reset_withSeed(&state, seed); }
-  void update(Bytes bytes) { XXH3_64bits_update(&state, bytes.data(), bytes.size()); }
-  void finish(std::byte* out) { store(out, XXH3_64bits_digest(&state)); }
+// Both of the third generation keep the same state.
+template <auto kReset, auto kUpdate, auto kDigest>
+struct Xxh3Of {
+  explicit Xxh3Of(uint64_t seed) { kReset(&state, seed); }
+  void update(Bytes bytes) { kUpdate(&state, bytes.data(), bytes.size()); }
+  void finish(std::byte* out) { store(out, kDigest(&state)); }
   XXH3_state_t state;
 };
-struct Xxh128 {
-  explicit Xxh128(uint64_t seed) { XXH3_128bits_reset_withSeed(&state, seed); }
-  void update(Bytes bytes) { XXH3_128bits_update(&state, bytes.data(), bytes.size()); }
-  void finish(std::byte* out) { store(out, XXH3_128bits_digest(&state)); }
-  XXH3_state_t state;
-};
+using Xxh3 = Xxh3Of<XXH3_64bits_reset_withSeed, XXH3_64bits_update, XXH3_64bits_digest>;
+using Xxh128 = Xxh3Of<XXH3_128bits_reset_withSeed, XXH3_128bits_update, XXH3_128bits_digest>;
 struct NoDigest {
   void update(Bytes) {}
   void finish(std::byte*) {}

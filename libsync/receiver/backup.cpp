@@ -147,7 +147,6 @@ Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io
 Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts) {
   const io::Dir inside = TRY(dir.child(leaf));
   const FilterScope rules = TRY(above.enter(path, inside));
-  const auto at_limit = [&] { return terms_.options.max_delete && cleared_ >= std::max<int64_t>(*terms_.options.max_delete, 0); };
   struct Name {
     std::string leaf;
     io::FileInfo info;
@@ -166,10 +165,10 @@ Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf 
     const bool is_dir = name.info.is_dir();
     const Status gone = rules.excluded(child, is_dir, true) ? fail(Error())
                         : is_dir                            ? clear_way(child, inside, checked, rules, true)
-                        : at_limit()                        ? fail(Error())
-                                                            : inside.unlink(checked);
+                        : limit_.allows()                   ? inside.unlink(checked)
+                                                            : fail(Error());
     if (gone) {
-      ++cleared_;
+      limit_.count();
       terms_.reporter.deleted(child, name.info.mode, terms_.agreed.deleted_messages);
       continue;
     }
@@ -178,7 +177,7 @@ Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf 
       terms_.reporter.error_transfer(role_, fmt::format("delete_file: unlink({}) failed", child), gone.error().sys);
     TRY(terms_.stop.check());
   }
-  if (empty) return counts && at_limit() ? fail(Error()) : dir.remove_dir(leaf);
+  if (empty) return counts && !limit_.allows() ? fail(Error()) : dir.remove_dir(leaf);
   terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
   return fail(Error(ENOTEMPTY));
 }

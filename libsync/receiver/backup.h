@@ -6,6 +6,7 @@
 
 #include "libsync/filter/rules.h"
 #include "libsync/meta/object.h"
+#include "libsync/receiver/deletion_limit.h"
 #include "libsync/receiver/destination.h"
 #include "libsync/session/terms.h"
 
@@ -16,7 +17,7 @@ class Backups {
  public:
   // `filters`: what they protect is not removed to make way for a backup.
   Backups(const Terms& terms, const FilterRules& filters, Destination& destination, Role role)
-      : terms_(terms), filters_(filters), destination_(destination), role_(role) {}
+      : terms_(terms), filters_(filters), destination_(destination), role_(role), limit_(terms.options) {}
 
   struct Place {
     std::shared_ptr<const io::Dir> dir;
@@ -34,6 +35,7 @@ class Backups {
   void give_attributes(const Object& from, const io::FileInfo& info, const Object& to, std::string_view shown) const;
   // Is this name itself a backup (suffix in place)?
   bool is_backup_name(std::string_view leaf) const;
+  DeletionLimit& limit() { return limit_; }
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
@@ -45,7 +47,7 @@ class Backups {
   const Role role_;
   std::shared_ptr<const io::Dir> root_;
   bool root_made_ = false;  // tried once, as rsync does: what was a dangling link then is not made a directory later
-  int64_t cleared_ = 0;     // what made way; rsync's receiving process counts for itself, too
+  DeletionLimit limit_;     // of this role, as each of rsync's processes counts for itself
   std::string last_path_;
   std::shared_ptr<const io::Dir> last_;
 };

@@ -223,7 +223,7 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, 
     for (const Candidate& candidate : listings_[i].candidates) {
       if (candidate.used) continue;
       uint32_t distance = name_distance(candidate.leaf, name, lowest);
-      // A name has at most 255 bytes, so that this stays below 2^28.
+      // Here the name is at most 25 bytes longer than one that a directory holds, so that this stays below 2^28.
       if (distance < kTooFar) distance += name_distance(telling_suffix(candidate.leaf), suffix, UINT32_MAX) * 10;
       debug(candidate, "fuzzy distance for {} = {}.{:05}", distance);
       if (distance <= lowest) {

@@ -91,7 +91,9 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
     if (spot.dir)
       if (const auto info = spot.dir->info(*spot.leaf))
-        spot.here = seen(Object::named(*spot.dir, *spot.leaf), *info, terms_, Role::kGenerator, destination_.shown(spot.path)).value_or(*info);
+        spot.here = !terms_.options.fake_super
+                        ? *info
+                        : seen(Object::named(*spot.dir, *spot.leaf), *info, terms_, Role::kGenerator, destination_.shown(spot.path)).value_or(*info);
     // In a dry run without a destination rsync has not gone there: it looks from where it was started.
     if (destination_.missing())
       if (const auto place = named_parent(spot.path, terms_.options))

@@ -17,11 +17,11 @@ constexpr int kCopiedHere = 4;  // so many files are copied before threads are s
 constexpr unsigned kMostWorkers = 4;
 
 // Where lines show a file's progress or figures, or files depend on each other (partial directories, removed sources,
-// similar names), one thread does everything in order.
+// similar names, what --max-delete leaves for backups to clear), one thread does everything in order.
 bool workers_may_help(const Terms& terms) {
   const Options& o = terms.options;
   return !o.dry_run && o.partial_dir.empty() && !o.delay_updates && o.fuzzy == 0 && !o.remove_source_files &&
-         !o.remove_sent_files && !terms.progress->enabled() &&
+         !o.remove_sent_files && !(o.backup && o.max_delete) && !terms.progress->enabled() &&
          !terms.reporter.shows_transfer_figures();
 }
 }  // namespace

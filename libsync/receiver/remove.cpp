@@ -134,10 +134,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     if (content != Outcome::kGone) return content;
   }
   const Options& o = terms_.options;
-  if (!manner.making_room && o.max_delete && deleted_ >= std::max(*o.max_delete, 0)) {
-    ++skipped_;
-    return Outcome::kAtLimit;
-  }
+  if (!manner.making_room && !backups_.limit().allows()) return Outcome::kAtLimit;
   Status done;
   const char* what = "unlink";
   if (is_dir) {
@@ -166,7 +163,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     return Outcome::kFailed;
   }
   if (!manner.making_room) {
-    ++deleted_;
+    backups_.limit().count();
     // rsync's other process is told no more than whether it was a directory.
     const bool told = terms_.local && terms_.agreed.deleted_messages;
     terms_.reporter.deleted(path, told ? (is_dir ? uint32_t{S_IFDIR} : uint32_t{S_IFREG}) : mode, terms_.agreed.deleted_messages);
@@ -316,10 +313,9 @@ bool Remover::delete_item(const std::string& path, const io::Dir& dir, io::Leaf 
 }
 
 void Remover::close() {
-  if (terms_.options.max_delete && skipped_ > 0) {
-    terms_.reporter.warning_line(fmt::format("Deletions stopped due to --max-delete limit ({} skipped)", skipped_));
+  if (const int64_t skipped = backups_.limit().skipped(); skipped > 0) {
+    terms_.reporter.warning_line(fmt::format("Deletions stopped due to --max-delete limit ({} skipped)", skipped));
     terms_.reporter.state().io_error |= 4;
-    skipped_ = 0;
   }
 }
 

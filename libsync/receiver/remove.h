@@ -65,7 +65,6 @@ class Remover {
   Destination& destination_;
   Backups& backups_;
   proto::DeletionCounts counts_;
-  int64_t deleted_ = 0, skipped_ = 0;
   bool warned_ = false;
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
