@@ -33,6 +33,7 @@ enum ItemFlag : uint32_t {
   kDeleted = 1u << 17,
   kMatched = 1u << 18,
 };
+inline constexpr uint32_t kReportMeta = kReportAcl | kReportXattr;
 inline constexpr uint32_t kSignificantItemFlags = ~uint32_t{kBasisTypeFollows | kXnameFollows | kLocalChange};
 
 // Basis type byte.

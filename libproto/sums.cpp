@@ -38,8 +38,8 @@ int64_t short_digest_bytes(int64_t file_bytes, int64_t block_bytes) {
   return (bits + 1 - 32 + 7) / 8;
 }
 
-std::unexpected<Error> refuse(const char* what, int32_t value) {
-  return fail(Fault::kProtocol, fmt::format("Invalid {} {}", what, value));
+std::unexpected<Error> refuse(std::string_view what, int32_t value, std::string_view who) {
+  return fail(Fault::kProtocol, fmt::format("Invalid {} {} [{}]", what, value, who));
 }
 
 }  // namespace
@@ -76,21 +76,21 @@ Status write_sum_head(const SumHead& head, Writer& out) {
   return out.i32(head.tail_bytes);
 }
 
-Result<SumHead> read_sum_head(const Agreement& agreed, Reader& in) {
+Result<SumHead> read_sum_head(const Agreement& agreed, Reader& in, std::string_view who) {
   SumHead head;
   head.blocks = TRY(in.i32());
-  if (head.blocks < 0) return refuse("checksum count", head.blocks);
+  if (head.blocks < 0) return refuse("checksum count", head.blocks, who);
   head.block_bytes = TRY(in.i32());
   if (head.block_bytes < 0 || static_cast<uint32_t>(head.block_bytes) > agreed.max_block_bytes) {
-    return refuse("block length", head.block_bytes);
+    return refuse("block length", head.block_bytes, who);
   }
-  if (head.blocks > 0 && head.block_bytes == 0) return fail(Fault::kProtocol, "Invalid zero block length");
+  if (head.blocks > 0 && head.block_bytes == 0) return fail(Fault::kProtocol, fmt::format("Invalid zero block length [{}]", who));
   head.digest_bytes = TRY(in.i32());
   if (head.digest_bytes < 0 || static_cast<size_t>(head.digest_bytes) > digest_bytes(agreed.transfer_digest)) {
-    return refuse("checksum length", head.digest_bytes);
+    return refuse("checksum length", head.digest_bytes, who);
   }
   head.tail_bytes = TRY(in.i32());
-  if (head.tail_bytes < 0 || head.tail_bytes > head.block_bytes) return refuse("remainder length", head.tail_bytes);
+  if (head.tail_bytes < 0 || head.tail_bytes > head.block_bytes) return refuse("remainder length", head.tail_bytes, who);
   return head;
 }
 

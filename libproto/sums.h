@@ -32,8 +32,8 @@ struct SumHead {
 SumHead choose_sum_head(uint64_t file_bytes, uint32_t block_size, bool full, const Agreement& agreed);
 
 Status write_sum_head(const SumHead& head, Writer& out);
-// Refuses (Fault::kProtocol) heads outside the agreement's limits.
-Result<SumHead> read_sum_head(const Agreement& agreed, Reader& in);
+// Refuses (Fault::kProtocol) heads outside the agreement's limits. `who` reads, as messages name the role.
+Result<SumHead> read_sum_head(const Agreement& agreed, Reader& in, std::string_view who);
 
 // The rolling sum of 1.11 over signed bytes; vectorised where the machine can.
 uint32_t weak_sum(Bytes bytes);

@@ -278,4 +278,16 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   return updated;
 }
 
+void apply_values(const Entry& entry, const Object& object, const Terms& terms, Shown shown) {
+  auto now = object.info();
+  if (now) now = seen(object, *now, terms, Role::kReceiver, shown());
+  if (!now) {
+    terms.reporter.error_transfer(Role::kReceiver, now.error().text.empty() ? fmt::format("stat {} failed", shown()) : now.error().text, now.error().sys);
+    return;
+  }
+  if ((now->mode & S_IFMT) != (entry.mode & S_IFMT)) return;  // something else took its place
+  // Modes are the generator's business, as long as -p is given; it may have lent rights to a directory that is being filled.
+  apply_attributes(entry, now->mode, object, *now, terms, Role::kReceiver, shown, {.xattrs = true, .without_content = true});
+}
+
 }  // namespace ocsync::sync

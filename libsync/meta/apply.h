@@ -53,6 +53,9 @@ struct ApplyChoice {
 unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& object, io::FileInfo& now, const Terms& terms,
                           Role role, Shown shown, const ApplyChoice& choice);
 
+// The late part of an item that is no transfer, as the receiving role does it: the values of its extended attributes are here.
+void apply_values(const Entry& entry, const Object& object, const Terms& terms, Shown shown);
+
 // Gives `to` the ACLs and extended attributes of `from`, as far as the options keep such things. `mode` is that of
 // `from`.
 void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "libproto/item.h"
 #include "libsync/meta/fake_super.h"
 #include "libsync/meta/modes.h"
 
@@ -124,7 +123,7 @@ void say_no_default_perms(std::string_view dir_path, int error, const Terms& ter
 }
 
 uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
-                     bool settle, bool replaces) {
+                     bool settle, bool replaces, uint32_t which) {
   const Options& o = terms.options;
   uint32_t flags = 0;
   const Extras* extras = entry.extras();
@@ -132,7 +131,7 @@ uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, co
     if (e.sys == ENOENT) return;  // a dry run did not make it
     terms.reporter.error_transfer(Role::kGenerator, e.text, e.sys);
   };
-  if (o.acls && object && !entry.is_symlink() && extras) {
+  if (o.acls && (which & proto::kReportAcl) && object && !entry.is_symlink() && extras) {
     if (extras->acl >= 0) {
       const auto here = read_access_acl(*object, info->mode, terms, entry.leaf_view());
       if (!here) {
@@ -147,7 +146,7 @@ uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, co
       if (!here || *here != terms.meta->acl(proto::AclKind::kDefault, extras->default_acl)) flags |= proto::kReportAcl;
     }
   }
-  if (o.xattrs > 0) {
+  if (o.xattrs > 0 && (which & proto::kReportXattr)) {
     Attributes here;
     if (object) {
       auto read = read_attributes(*object, info->mode, terms, Side::kReceiver, entry.leaf_view());

@@ -52,6 +52,13 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
   if (o.times && !(info.is_dir() && o.omit_dir_times)) (void)to.set_times(info.atime, mtime);
 }
 
+// The directory `relative` below --backup-dir could not be made; what failed follows from how far rsync comes.
+std::unexpected<Error> Backups::told(const std::string& relative, int error, const char* call) const {
+  if (!call) call = error == ENOENT ? "mkdir" : "lstat";
+  terms_.reporter.error(role_, fmt::format("backup {} {} failed", call, join_path(terms_.options.backup_dir, relative)), error);
+  return fail(Error(Fault::kFileIo, {}));
+}
+
 // The directory `relative` below --backup-dir, made component by component in held directories.
 Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::string& relative) {
   if (last_ && last_path_ == relative) return last_;
@@ -77,7 +84,7 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
       root_made_ = true;
       opened = open_named_dir(path, terms_.options);
     }
-    if (!opened) return fail(Error(opened.error().sys));
+    if (!opened) return relative.empty() ? fail(Error(opened.error().sys)) : told(relative.substr(0, relative.find('/')), opened.error().sys);
     root_ = std::make_shared<const io::Dir>(std::move(*opened));
   }
   std::shared_ptr<const io::Dir> here = root_;
@@ -88,7 +95,7 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
     auto next = here->child(leaf);
     if (!next && (next.error().sys == ENOENT || next.error().sys == ENOTDIR || next.error().sys == ELOOP)) {
       if (next.error().sys != ENOENT) (void)here->unlink(leaf);
-      TRY(here->make_dir(leaf, 0777));
+      if (const Status made = here->make_dir(leaf, 0777); !made) return told(relative.substr(0, end), made.error().sys, "mkdir");
       next = here->child(leaf);
       // A backup directory looks like the one it keeps things of.
       if (next)
@@ -96,7 +103,8 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
           if (const auto info = (*like)->self())
             give_attributes(Object::itself(**like), *info, Object::itself(*next), destination_.shown(relative.substr(0, end)));
     }
-    if (!next) return fail(next.error());
+    if (!next && end < relative.size()) return told(relative.substr(0, relative.find('/', end + 1)), next.error().sys);
+    if (!next) return fail(Error(next.error().sys));
     here = std::make_shared<const io::Dir>(std::move(*next));
     i = end + 1;
   }
@@ -120,10 +128,12 @@ Result<Backups::Place> Backups::place_for(const std::string& path) {
   return place;
 }
 
-// What cannot be moved or linked to its place is made there anew, and that fails as well, each kind in its own words.
-Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const {
+// What cannot be moved or linked to its place (`place`, null: there is no getting there) is made there anew, and that fails as well,
+// each kind in its own words.
+Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, const Place* place,
+                                 bool keep_target) const {
   const Options& o = terms_.options;
-  const std::string place = name_of(path), shown_place = destination_.shown(place);
+  const std::string shown_place = destination_.shown(name_of(path));
   if (info.is_symlink() && o.links) {
     const auto target = dir.read_link(leaf);
     terms_.reporter.error(role_, fmt::format("link {} -> \"{}\"", shown_place, target ? *target : ""), error);
@@ -133,13 +143,28 @@ Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io
     terms_.reporter.info_line_if(Info::kNonreg, 1, fmt::format("make_bak: skipping non-regular file {}", path));
     return true;
   } else {
-    terms_.reporter.error_transfer(role_, fmt::format("open {}", shown_place), error);
-    terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), place), error);
-    return fail(Error(Fault::kFileIo, {}));
+    if (const auto old = dir.open_read(leaf); old) not_made(path, place, error);
+    else not_read(path, error = old.error().sys);
+    return lost(path, error);
   }
   terms_.reporter.error_transfer(role_, fmt::format("stat {} failed", shown_place), error);
   if (!keep_target) TRY(dir.unlink(leaf));
   return true;
+}
+
+void Backups::not_read(const std::string& path, int error) const {
+  terms_.reporter.error_transfer(role_, fmt::format("open {}", destination_.shown(path)), error);
+}
+
+void Backups::not_made(const std::string& path, const Place* place, int error) const {
+  const auto leaf = place ? io::Leaf::check(place->leaf) : Result<io::Leaf>(fail(Error(ENOENT)));
+  const bool stays = leaf && place->dir->info(*leaf).has_value();  // an older backup that could not be taken away
+  terms_.reporter.error_transfer(role_, fmt::format("{} {}", stays ? "unlink" : "open", destination_.shown(name_of(path))), error);
+}
+
+std::unexpected<Error> Backups::lost(const std::string& path, int error) const {
+  terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), name_of(path)), error);
+  return fail(Error(Fault::kFileIo, {}));
 }
 
 // A directory where a backup is to go makes way with all that is in it, as far as no rule protects that and --max-delete allows: what
@@ -182,6 +207,45 @@ Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf 
   return fail(Error(ENOTEMPTY));
 }
 
+// A copy of the regular file at `path`, under a hidden name until it is whole.
+Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const {
+  const auto from = dir.open_read(leaf);
+  if (!from) {
+    not_read(path, from.error().sys);
+    return fail(from.error());
+  }
+  const uint32_t mode = (info.permissions() | (terms_.options.fake_super ? S_IRUSR | S_IWUSR : 0)) & S_IRWXU;
+  auto temp = io::TempFile::create(*place.dir, place.leaf, mode);
+  if (!temp) {
+    not_made(path, &place, temp.error().sys);
+    return fail(temp.error());
+  }
+  Status done;
+  if (const auto copied = io::copy_content(*from, temp->file(), info.size, {}, terms_.stop); !copied) {
+    TRY(terms_.stop.check());
+    done = fail(copied.error());
+  } else {
+    give_attributes(Object::opened(*from), info, Object::opened(temp->file()), destination_.shown(path));
+    done = temp->commit(*place.dir, to);
+  }
+  if (!done) terms_.reporter.error_transfer(role_, fmt::format("write {}", destination_.shown(name_of(path))), done.error().sys);
+  return done;
+}
+
+Result<Backups::Place> Backups::copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info) {
+  auto place = place_for(path);
+  if (!place) {
+    if (place.error().sys != 0) not_made(path, nullptr, place.error().sys);
+    return place;
+  }
+  if (!copy(path, dir, leaf, info, *place, TRY(io::Leaf::check(place->leaf)))) {
+    TRY(terms_.stop.check());
+    return fail(Error(Fault::kFileIo, {}));
+  }
+  terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place->path));
+  return place;
+}
+
 Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target) {
   const auto info = dir.info(leaf);
   if (!info) {
@@ -191,7 +255,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   const Options& o = terms_.options;
   // Only told: no directory for backups is made.
   const Result<Place> found = o.dry_run ? Place{.dir = nullptr, .leaf = {}, .path = name_of(path)} : place_for(path);
-  if (!found && found.error().text.empty() && !o.backup_dir.empty()) return go_without(path, dir, leaf, *info, found.error().sys, keep_target);
+  if (!found && found.error().sys != 0 && found.error().text.empty()) return go_without(path, dir, leaf, *info, found.error().sys, nullptr, keep_target);
   const Place place = TRY(found);
   const auto told = [&] {
     terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
@@ -211,7 +275,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
     if (!clear_way(place.path, *place.dir, to, rules, false)) {
       terms_.reporter.error_line(fmt::format("could not make way for backup directory: {}", place.path), true);
-      return fail(Error(EISDIR));
+      return fail(Error(Fault::kFileIo, {}, EISDIR));
     }
   }
   // A link keeps the name in place until the new content takes it; where links are refused, moving or copying must do.
@@ -225,11 +289,10 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   }
   if (!moved) moved = dir.rename(leaf, *place.dir, to);
   if (!moved && moved.error().sys == EXDEV && info->is_regular()) {
-    const io::File from = TRY(dir.open_read(leaf));
-    io::TempFile temp = TRY(io::TempFile::create(*place.dir, place.leaf, (info->permissions() | (o.fake_super ? S_IRUSR | S_IWUSR : 0)) & S_IRWXU));
-    TRY(io::copy_content(from, temp.file(), info->size, {}, terms_.stop));
-    give_attributes(Object::opened(from), *info, Object::opened(temp.file()), destination_.shown(path));
-    TRY(temp.commit(*place.dir, to));
+    if (const Status copied = copy(path, dir, leaf, *info, place, to); !copied) {
+      TRY(terms_.stop.check());
+      return lost(path, copied.error().sys);
+    }
     if (!keep_target) TRY(dir.unlink(leaf));
     moved = {};
   } else if (!moved && moved.error().sys == EXDEV && info->is_symlink()) {
@@ -244,7 +307,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
       if (!keep_target) TRY(dir.unlink(leaf));
     }
   }
-  if (!moved) return fail(moved.error());
+  if (!moved) return go_without(path, dir, leaf, *info, moved.error().sys, &place, keep_target);
   return told();
 }
 

@@ -24,11 +24,15 @@ class Backups {
     std::string leaf;
     std::string path;   // as messages show it, unquoted
   };
-  // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed.
+  // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed. If one could not be, that is
+  // reported here (the error has no text and no errno); --backup-dir itself is not (errno).
   Result<Place> place_for(const std::string& path);
   // Moves the item away (or links it when `keep_target`, so that the name is never missing). False: nothing was there.
-  // Where the backup directory cannot be gone into, only regular files are worth a failure, which is reported then (no text, no errno).
+  // Where the backup directory cannot be gone into, only regular files are worth a failure. What failed is reported here; the
+  // error then has no text, and no errno but EISDIR, where a directory would not make way.
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
+  // Copies the regular file away that is about to be written over. What failed is reported.
+  Result<Place> copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info);
   // The backup's path as messages show it.
   std::string name_of(const std::string& path) const;
   // Gives a copy what the options carry of the attributes of `from`, whose info is `info`.
@@ -40,7 +44,12 @@ class Backups {
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
   Status clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts);
-  Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, bool keep_target) const;
+  Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, const Place* place, bool keep_target) const;
+  Status copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const;
+  std::unexpected<Error> told(const std::string& relative, int error, const char* call = nullptr) const;
+  std::unexpected<Error> lost(const std::string& path, int error) const;
+  void not_read(const std::string& path, int error) const;
+  void not_made(const std::string& path, const Place* place, int error) const;
   const Terms& terms_;
   const FilterRules& filters_;
   Destination& destination_;

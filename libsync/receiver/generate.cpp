@@ -223,13 +223,16 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
 // Right as it is: only attributes may need work.
 Status Generator::keep(Spot& spot) {
   const Options& o = terms_.options;
-  const uint32_t meta = meta_flags(spot, spot.here, nullptr, false);
+  // ACLs count as they were, extended attributes as a change of owner or mode leaves them (capabilities go with the owner).
+  uint32_t meta = meta_flags(spot, spot.here, nullptr, false, proto::kReportAcl);
   std::optional<io::FileInfo> compared = spot.here;
   const bool updated = o.dry_run ? (meta & proto::kReportAcl) != 0 || !attributes_match(*spot.entry, spot.mode, *spot.here, terms_) : apply(spot, compared, false);
   say_uptodate(spot, updated);
   // Setting an ACL has set permissions as well; they are reported only if they still differed then.
   if ((meta & proto::kReportAcl) && !o.dry_run && !o.fake_super) compared->mode = (compared->mode & ~0777u) | (spot.mode & 0777);
+  meta |= meta_flags(spot, spot.here, nullptr, false, proto::kReportXattr);
   TRY(report(spot, compared, 0, {}, meta));
+  apply_reported_xattrs(spot);
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   return success(spot);
 }

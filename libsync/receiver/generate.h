@@ -55,12 +55,13 @@ class Generator {
   // `meta`: what meta_flags() said, if what was compared may have changed since.
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {},
                 std::optional<uint32_t> meta = std::nullopt);
-  uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces);
+  uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces, uint32_t which = proto::kReportMeta);
   Status apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
   bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what, const std::string& to = {});
   bool apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);
+  void apply_reported_xattrs(const Spot& spot);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);
   bool copy_basis(Spot& spot, const BasisDirs::Match& match);
@@ -72,6 +73,7 @@ class Generator {
   Result<bool> link_check(Spot& spot);
   Status finish_group(Spot& spot, int basis_dir = -1);
   Status matched_member(Spot& spot, int basis_dir = -1);
+  Status unmade_member(Spot& spot);
   Status finish_group_of(Entry& entry, const std::string& path, int basis_dir);
   Result<bool> link_to(Spot& spot, const HardLinks::Group& group, bool waited);
   Status promote_waiting(Entry& entry);
@@ -83,6 +85,7 @@ class Generator {
   void know_next();
   // Is there nothing to work on, although more will come?
   bool lists_come();
+  Status promote_leaderless();
   Status redo_pending();
   Status release_finished();
   Status release_before_backup();
@@ -114,6 +117,7 @@ class Generator {
   int64_t entries_ = 0;
   int phases_seen_ = 0;
   std::deque<int32_t> redo_;
+  std::deque<int32_t> leaderless_;  // members that wait in groups whose last member leads nobody
   std::optional<Error> closed_;
   bool closed_normally_ = false;
 

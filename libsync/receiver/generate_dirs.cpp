@@ -113,6 +113,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     std::optional<io::FileInfo> now = spot.here;
     const bool updated = apply(spot, now, !spot.here || created_before);
     if (updated) name_itself(spot, "/");
+    apply_reported_xattrs(spot);
     // Files must be able to arrive; the mode is restored when its content is settled.
     if (!terms_.may_chown && (spot.mode & S_IRWXU) != S_IRWXU) {
       const uint32_t open_mode = (spot.mode | S_IRWXU) & 07777;

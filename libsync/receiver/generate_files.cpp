@@ -113,7 +113,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   std::optional<io::FileInfo> compared = spot.here;
   bool replaces = spot.here.has_value();
   if (decision.clear_the_way) {
-    if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return {};
+    if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return unmade_member(spot);
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
@@ -209,24 +209,8 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   if (basis && o.inplace && o.backup && basis.type == proto::kBasisTarget && !o.dry_run && !request.redo) {
     // Before content is written over, the old version is copied away; it is also what the sums describe.
-    const auto place = backups_.place_for(spot.path);
-    const auto old = spot.dir->open_read(*spot.leaf);
-    const auto to = place ? io::Leaf::check(place->leaf) : Result<io::Leaf>(fail(Error(EINVAL)));
-    bool kept = false;
-    if (place && old && to) {
-      (void)place->dir->unlink(*to);
-      if (const auto copy = place->dir->create(*to, 0600)) {
-        if (io::copy_content(*old, *copy, spot.here->size, {}, terms_.stop)) {
-          backups_.give_attributes(Object::opened(*old), *spot.here, Object::opened(*copy), destination_.shown(spot.path));
-          kept = true;
-        }
-      }
-    }
-    if (!kept) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("cannot back up {}", destination_.shown(spot.path)), 0);
-      return {};
-    }
-    terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", spot.path, place->path));
+    const auto place = backups_.copy_aside(spot.path, *spot.dir, *spot.leaf, *spot.here);
+    if (!place) return terms_.stop.check();
     if (!request.whole) {
       basis.type = proto::kBasisBackup;
       basis.dir = place->dir;

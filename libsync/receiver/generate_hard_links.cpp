@@ -113,6 +113,14 @@ Status Generator::matched_member(Spot& spot, int basis_dir) {
   return {};
 }
 
+// A member that could not be made, which has been told: as rsync does, it is tried once more when its group has a leader.
+Status Generator::unmade_member(Spot& spot) {
+  if (!spot.entry->has(kLinked) || spot.entry->has(kLinkLast)) return {};
+  HardLinks::Group& group = links_.group_of(*spot.entry);
+  if (group.state != HardLinks::State::kDone) group.passed.push_back(spot.ndx);
+  return {};
+}
+
 // The leader will not come: the next waiting member is asked for instead.
 Status Generator::promote_waiting(Entry& entry) {
   HardLinks::Group& group = links_.group_of(entry);
@@ -130,7 +138,7 @@ Status Generator::promote_waiting(Entry& entry) {
 void Generator::relieve_waiting(const Entry& entry) {
   if (!entry.has(kLinkLast)) return;
   const HardLinks::Group& group = links_.group_of(entry);
-  if (group.state == HardLinks::State::kOpen && !group.waiting.empty()) redo_.push_back(-1 - group.waiting.back().ndx);
+  if (group.state == HardLinks::State::kOpen && !group.waiting.empty()) leaderless_.push_back(group.waiting.back().ndx);
 }
 
 }  // namespace ocsync::sync

@@ -14,7 +14,9 @@ Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>
   apply(spot, made, true);
   uint32_t meta = before & proto::kReportXattr;
   if (before & proto::kReportAcl) meta |= meta_flags(spot, compared, nullptr, false) & proto::kReportAcl;
-  return report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta);
+  TRY(report(spot, compared, proto::kLocalChange | proto::kReportChange, {}, meta));
+  apply_reported_xattrs(spot);
+  return {};
 }
 
 // `to`: what follows the name where a failure is told.
@@ -27,11 +29,7 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
   }
   if (!dry) touched(spot.dir_path);
   if (replaces && terms_.options.backup) {
-    const auto made = backups_.make(spot.path, *spot.dir, *spot.leaf, false);
-    if (!made) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("make_backup {} failed", destination_.shown(spot.path)), made.error().sys);
-      return false;
-    }
+    if (!backups_.make(spot.path, *spot.dir, *spot.leaf, false)) return false;
     replaces = false;
   }
   if (dry) return true;
@@ -101,13 +99,13 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink))
-    return {};
+    return unmade_member(spot);
   const std::string target(spot.entry->target());
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);
   };
-  if (!create_atomically(spot, replaces, make, "symlink", fmt::format(" -> \"{}\"", target))) return {};
+  if (!create_atomically(spot, replaces, make, "symlink", fmt::format(" -> \"{}\"", target))) return unmade_member(spot);
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
   name_itself(spot, " -> ", spot.entry->target());
@@ -125,13 +123,13 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   const bool device = spot.entry->is_device();
   if (decision.clear_the_way && really_here->is_dir() &&
       !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial))
-    return {};
+    return unmade_member(spot);
   const uint64_t rdev = device && spot.entry->extras() ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor) : 0;
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);
   };
-  if (!create_atomically(spot, replaces, make, "mknod")) return {};
+  if (!create_atomically(spot, replaces, make, "mknod")) return unmade_member(spot);
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
   name_itself(spot, "");

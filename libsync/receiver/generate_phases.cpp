@@ -86,19 +86,26 @@ Status Generator::take_events(bool wait) {
   return {};
 }
 
+// Waiting hard links whose groups lost their last members.
+Status Generator::promote_leaderless() {
+  while (!leaderless_.empty()) {
+    const int32_t ndx = leaderless_.front();
+    leaderless_.pop_front();
+    std::shared_ptr<Segment> segment;
+    if (!segment_of(ndx, segment)) continue;
+    Entry& waiting = segment->by_ndx(ndx);
+    // A later member may lead by now.
+    if (links_.group_of(waiting).state == HardLinks::State::kOpen) TRY(promote_waiting(waiting));
+  }
+  return {};
+}
+
 Status Generator::redo_pending() {
+  TRY(promote_leaderless());
   while (!redo_.empty()) {
     const int32_t ndx = redo_.front();
     redo_.pop_front();
     std::shared_ptr<Segment> segment;
-    if (ndx < 0) {  // a waiting hard link whose group lost its last member
-      const int32_t member = -1 - ndx;
-      if (!segment_of(member, segment)) continue;
-      Entry& waiting = segment->by_ndx(member);
-      // A later member may lead by now.
-      if (links_.group_of(waiting).state == HardLinks::State::kOpen) TRY(promote_waiting(waiting));
-      continue;
-    }
     if (!segment_of(ndx, segment)) continue;
     --segment->to_redo;
     TRY(handle(segment, segment->by_ndx(ndx), ndx, true, Attempt::kRedo));
@@ -209,8 +216,12 @@ Status Generator::run() {
       TRY(take_events(true));
     }
   }
-  if (!terms_.agreed.incremental) TRY(transfers_.phase_done());
-  else current_ = nullptr;
+  if (!terms_.agreed.incremental) {
+    TRY(promote_leaderless());  // before the phase is over: what comes later counts as sent again
+    TRY(transfers_.phase_done());
+  } else {
+    current_ = nullptr;
+  }
   working_phase_ = 1;
   const auto wait_for = [&](int phases) -> Status {
     for (;;) {

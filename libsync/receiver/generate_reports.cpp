@@ -17,18 +17,19 @@ Status Generator::report(Spot& spot, const std::optional<io::FileInfo>& compared
   item.xname = std::move(xname);
   const bool shown = (item.flags & proto::kSignificantItemFlags) != 0 || !item.xname.empty() || terms_.reporter.shows_unchanged();
   if (!shown) return {};
+  spot.wants_xattrs = terms_.local && !terms_.options.dry_run && (item.flags & proto::kReportXattr) != 0;
   return transfers_.report(spot.ndx, spot.segment, *spot.entry, item);
 }
 
 // What differs in ACLs and extended attributes; notes which values the item has to ask for. `at` is what `compared`
 // describes, if it is not what lies at the spot.
-uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces) {
+uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces, uint32_t which) {
   if (!terms_.options.acls && terms_.options.xattrs == 0) return 0;
-  if (!compared) return meta_report(*spot.entry, spot.mode, nullptr, nullptr, terms_, true, replaces);
-  if (at) return meta_report(*spot.entry, spot.mode, at, &*compared, terms_, true, replaces);
+  if (!compared) return meta_report(*spot.entry, spot.mode, nullptr, nullptr, terms_, true, replaces, which);
+  if (at) return meta_report(*spot.entry, spot.mode, at, &*compared, terms_, true, replaces, which);
   if (!spot.dir) return 0;
   const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
-  return meta_report(*spot.entry, spot.mode, &object, &*compared, terms_, true, replaces);
+  return meta_report(*spot.entry, spot.mode, &object, &*compared, terms_, true, replaces, which);
 }
 
 Status Generator::success(Spot& spot) {
@@ -49,9 +50,15 @@ bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created
     now = *fresh;
   }
   const unsigned updated = apply_attributes(*spot.entry, spot.mode, object, *now, terms_, Role::kGenerator,
-                                            [&] { return destination_.shown(spot.path); }, {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created, .xattrs = terms_.local, .without_content = true});
-  // Extended attributes are not what makes a name worth telling: elsewhere they come later than that.
-  return (updated & ~unsigned{kUpdatedXattrs}) != 0;
+                                            [&] { return destination_.shown(spot.path); }, {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created});
+  return updated != 0;
+}
+
+// Of a local run: no values travel, so what a receiver does when they have come is done here, after everything else.
+void Generator::apply_reported_xattrs(const Spot& spot) {
+  if (!spot.wants_xattrs || !spot.dir) return;
+  const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
+  apply_values(*spot.entry, object, terms_, [&] { return destination_.shown(spot.path); });
 }
 
 bool Generator::names_itself() const {

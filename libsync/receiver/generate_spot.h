@@ -25,6 +25,7 @@ struct Generator::Spot {
   std::optional<io::FileInfo> here;
   uint32_t mode = 0;      // effective
   bool quiet = false;     // already itemized
+  bool wants_xattrs = false;  // its item says that they differ, and no receiver will hear of it (local runs)
 };
 
 }  // namespace ocsync::sync

@@ -29,7 +29,8 @@ class HardLinks {
     std::string leader_path;      // once done
     int basis_dir = -1;           // dry run: the leader is a match in this basis directory
     std::vector<Member> waiting;  // each counts as in progress in its segment
-    std::vector<int32_t> passed;  // indexes of members that --compare-dest has: they hold nothing up, but become links where another is made
+    std::vector<int32_t> passed;  // indexes of members that hold nothing up (--compare-dest has them, or they could
+                                  // not be made), but are to become links where another is made
   };
   // A list that came later may continue groups: their members so far are not the last any more.
   void arrived(const std::shared_ptr<Segment>& segment) {

@@ -55,7 +55,6 @@ void LocalTransfers::show(const Held& line, Moment moment) {
     facts.uid = extras->sent_uid;
     facts.gid = extras->sent_gid;
   }
-  if (line.digest.size > 0) facts.digest = line.digest;
   if (moment == Moment::kOnly) {
     terms_.reporter.item(facts);
     return;
@@ -149,7 +148,6 @@ Status LocalTransfers::copy(Request& request) {
   line.advance(static_cast<int64_t>(**bytes));
   line.end();
   shown.data_bytes = **bytes;
-  if (o.checksum && entry.extras()) shown.digest = entry.extras()->digest();
   if (at_once) show(shown, Moment::kDone);
   else TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(job.output), job.request, true);

@@ -33,7 +33,6 @@ class LocalTransfers final : public Transfers {
     proto::Item item;
     bool transferred = false;
     uint64_t data_bytes = 0;
-    Digest digest;
   };
   enum class Moment : uint8_t { kOnly, kStart, kDone, kBoth };  // of a transfer, or no transfer at all
   void show(const Held& line, Moment moment);

@@ -291,9 +291,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      const bool said = made.error().text.empty() && (made.error().sys == 0 || made.error().sys == EISDIR);
-      fatal_ = Error(Fault::kFileIo, said ? std::string() : made.error().text.empty() ? fmt::format("keep_backup failed: {} -> \"{}\"", shown(), backups_.name_of(request.path)) : made.error().text,
-                     said ? 0 : made.error().sys);
+      fatal_ = Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
       return Placed::kFailed;
     }
   }
@@ -336,11 +334,7 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     const auto from = io::Leaf::check(place->leaf);
     if (!from) continue;
     if (terms_.options.backup && request.replaces) {
-      const auto made = backups_.make(request.path, *request.dir, *leaf, true);
-      if (!made) {
-        terms_.reporter.error_transfer(role_, fmt::format("make_backup {} failed", destination_.shown(request.path)), made.error().sys);
-        continue;
-      }
+      if (!backups_.make(request.path, *request.dir, *leaf, true)) continue;  // told
     }
     if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {
       terms_.reporter.error_transfer(role_, fmt::format("rename failed for {} (from {})", destination_.shown(request.path), place->path), moved.error().sys);

@@ -31,7 +31,7 @@ void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_b
   const std::string path = entry.path();
   ItemFacts facts = facts_of(entry, path, path, item);
   facts.data_bytes = data_bytes;
-  if (digest.size > 0) facts.digest = digest;
+  if (facts.digest.size == 0) facts.digest = digest;  // with -c it is the list's
   // What moves is shown with the mode that it gets, all else with the source's.
   if (request != nullptr && !terms_.options.perms) facts.mode = (entry.mode & S_IFMT) | (request->mode & 07777);
   facts.local_run = terms_.local;
@@ -134,7 +134,7 @@ Result<std::optional<Request>> Receiver::request_for(int32_t ndx, Entry& entry) 
 }
 
 Status Receiver::skip_content() {
-  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
+  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in, "receiver"));
   const RebuildResult skipped = TRY(rebuild({}, head, *tokens_, channel_.in, terms_, {}));
   terms_.totals.literal_bytes += static_cast<int64_t>(skipped.literal_bytes);
   terms_.totals.matched_bytes += static_cast<int64_t>(skipped.matched_bytes);
@@ -162,8 +162,8 @@ Status Receiver::list_over(const Segment& segment) {
 
 Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item) {
   const Options& o = terms_.options;
-  if (phase_ >= (terms_.agreed.third_phase ? 2 : 1) && phase_ >= proto::last_phase(terms_.agreed))
-    return fail(Fault::kProtocol, fmt::format("got transfer request in phase {} [receiver]", phase_));
+  if (terms_.agreed.third_phase && phase_ >= 2)
+    return fail(Fault::kProtocol, "got transfer request in phase 2 [receiver]");
   if (!entry.is_regular() || !entry.active())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [receiver]", ndx));
   const bool again = replay_ && entry.has(kSent);
@@ -182,7 +182,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   }
 
   const uint64_t start = channel_.in.position();
-  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in));
+  const proto::SumHead head = TRY(proto::read_sum_head(terms_.agreed, channel_.in, "receiver"));
   io::File basis_file;
   uint64_t basis_bytes = 0;
   const Basis basis = TRY(named_basis_.of(item, *request));
@@ -309,21 +309,11 @@ void Receiver::apply_values(const Entry& entry, const proto::Item& item) {
     if (!checked) return;
     leaf = *checked;
   }
-  Result<io::FileInfo> now = fail(dir ? Error(ENOENT) : dir.error());
-  Object object;
-  if (dir) {
-    object = leaf ? Object::named(**dir, *leaf) : Object::itself(**dir);
-    now = object.info();
-    if (now) now = seen(object, *now, terms_, Role::kReceiver, shown);
-  }
-  if (!now) {
-    terms_.reporter.error_transfer(Role::kReceiver, now.error().text.empty() ? fmt::format("stat {} failed", shown) : now.error().text,
-                                   now.error().sys);
+  if (!dir) {
+    terms_.reporter.error_transfer(Role::kReceiver, dir.error().text.empty() ? fmt::format("stat {} failed", shown) : dir.error().text, dir.error().sys);
     return;
   }
-  if ((now->mode & S_IFMT) != (entry.mode & S_IFMT)) return;  // something else took its place
-  // Modes are the generator's business, as long as -p is given; it may have lent rights to a directory that is being filled.
-  apply_attributes(entry, now->mode, object, *now, terms_, Role::kReceiver, shown, {.xattrs = true, .without_content = true});
+  sync::apply_values(entry, leaf ? Object::named(**dir, *leaf) : Object::itself(**dir), terms_, shown);
 }
 
 Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {

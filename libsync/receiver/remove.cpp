@@ -156,10 +156,11 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
       terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
       return Outcome::kNotEmpty;
     }
-    // Was it reported already? Then rsync's errno is what its messages left over: gone, where they travelled, else none.
-    const bool said = done.error().fault == Fault::kFileIo && done.error().text.empty() && error == 0;
-    if (said && (terms_.local || terms_.am_server)) return Outcome::kGone;
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed{}", what, path, said ? ": Success (0)" : ""), error);
+    // Was it reported already? Then rsync's errno is what its messages left over: gone, where they travelled, else none. Where the
+    // way to the backup was not clear it is none everywhere.
+    const bool said = done.error().fault == Fault::kFileIo && done.error().text.empty();
+    if (said && error == 0 && (terms_.local || terms_.am_server)) return Outcome::kGone;
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed{}", what, path, said ? ": Success (0)" : ""), said ? 0 : error);
     return Outcome::kFailed;
   }
   if (!manner.making_room) {

@@ -136,7 +136,7 @@ Status Sender::read_all() {
     if (terms_.carries_xattrs(ask.item.flags)) ask.xattrs = TRY(proto::read_xattr_numbers(in));
     if ((ask.item.flags & proto::kTransfer) && terms_.options.moves_content()) {
       const uint64_t start = in.position();
-      ask.head = TRY(proto::read_sum_head(agreed, in));
+      ask.head = TRY(proto::read_sum_head(agreed, in, "sender"));
       const bool again = append && !asked.insert(ndx).second;
       if (!ask.head.empty() && (!append || again))
         ask.index = std::make_unique<BlockIndex>(TRY(proto::read_block_sums(ask.head, in)));
@@ -208,7 +208,7 @@ void Sender::show(const Entry& entry, const Ask& ask, uint64_t data_bytes, const
   facts.sums_bytes = ask.sums_bytes;
   facts.we_send = true;
   facts.local_run = terms_.local;
-  if (digest.size > 0) facts.digest = digest;
+  if (facts.digest.size == 0) facts.digest = digest;  // with -c it is the list's: that of --append covers the end alone
   terms_.reporter.item(facts);
 }
 
@@ -231,7 +231,7 @@ Status Sender::answer(Ask& ask) {
     if (ask.item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
     return {};
   }
-  if (phase_ >= proto::last_phase(terms_.agreed) && terms_.agreed.third_phase)
+  if (terms_.agreed.third_phase && phase_ >= 2)
     return fail(Fault::kProtocol, "got transfer request in phase 2 [sender]");
   if (gap || !entry.is_regular())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [sender]", ask.ndx));

@@ -13,7 +13,7 @@ void decode(ocsync::test::FuzzInput& input) {
   const size_t chunk = input.chunk();
   MemorySource source(input.rest(), chunk);
   Reader in(source);
-  const Result<SumHead> head = read_sum_head(agreed, in);
+  const Result<SumHead> head = read_sum_head(agreed, in, "sender");
   if (!head) return;
   FUZZ_REQUIRE(head->blocks >= 0 && static_cast<uint32_t>(head->block_bytes) <= agreed.max_block_bytes);
   FUZZ_REQUIRE(head->blocks == 0 || head->block_bytes > 0);
@@ -49,7 +49,7 @@ void choose(ocsync::test::FuzzInput& input) {
   FUZZ_REQUIRE(write_sum_head(head, out) && out.flush());
   MemorySource source(sink.bytes());
   Reader in(source);
-  const Result<SumHead> back = read_sum_head(agreed, in);
+  const Result<SumHead> back = read_sum_head(agreed, in, "sender");
   FUZZ_REQUIRE(back && *back == head);
 }
 

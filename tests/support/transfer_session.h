@@ -75,7 +75,7 @@ inline std::vector<Transfer> read_transfers(const Capture& c, const proto::Agree
     t.ndx = ndx;
     t.item = take_or_throw(read_item(agreed, in));
     if ((t.item.flags & kTransfer) == 0) continue;
-    t.head = take_or_throw(read_sum_head(agreed, in));
+    t.head = take_or_throw(read_sum_head(agreed, in, "sender"));
     if (!with_tokens) {
       if (sums_follow) t.sums = take_or_throw(read_block_sums(t.head, in));
       found.push_back(std::move(t));

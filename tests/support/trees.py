@@ -143,7 +143,7 @@ class Line:
                 self.sparse = True
             elif key == "acl":
                 self.acl = value
-            elif key.startswith("user.") or key.startswith("trusted."):
+            elif key.startswith(("user.", "trusted.", "security.")):
                 self.xattrs[key] = unquote(value)
             else:
                 raise BadLine(f"{word!r} in {line!r}")

@@ -58,7 +58,7 @@ TEST_CASE("batch capture: list, items, content, statistics and the last mark") {
     const Result<Item> item = read_item(*agreed, in);
     REQUIRE(item);
     if (!(item->flags & kTransfer)) continue;
-    const Result<SumHead> sums = read_sum_head(*agreed, in);
+    const Result<SumHead> sums = read_sum_head(*agreed, in, "sender");
     REQUIRE(sums);
     std::string content;
     REQUIRE(tokens->begin_file());

@@ -25,7 +25,7 @@ std::string head_bytes(int32_t blocks, int32_t block_bytes, int32_t digest, int3
 Result<SumHead> read_head(const std::string& bytes, const Agreement& agreed) {
   MemorySource source(as_bytes(bytes));
   Reader in(source);
-  return read_sum_head(agreed, in);
+  return read_sum_head(agreed, in, "sender");
 }
 
 // The definition, one byte at a time.
@@ -94,6 +94,7 @@ TEST_CASE("sums: heads outside the limits are refused, those on the limit are no
     const Result<SumHead> head = read_head(bad, modern);
     REQUIRE_FALSE(head);
     CHECK(head.error().fault == Fault::kProtocol);
+    CHECK(head.error().text.ends_with(" [sender]"));
   }
   CHECK_FALSE(read_head(head_bytes(1, 536870913, 16, 0), old));
 }
