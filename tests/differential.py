@@ -13,6 +13,7 @@ import argparse
 import concurrent.futures
 import os
 import random
+import re
 import sys
 import time
 
@@ -20,6 +21,16 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run_cases  # noqa: E402
 from support import dice, running, trees  # noqa: E402
 from support.running import NEW, OLD, OURS, Way  # noqa: E402
+
+
+def leads_back(line):
+    """Is it a symlink to the directory it stands in, or to one above that?"""
+    if not line.startswith("symlink "):
+        return False
+    link = trees.Line(line)
+    above = os.path.dirname(link.name)
+    to = os.path.normpath(os.path.join(above, link.target))
+    return to == b"." or (above + b"/").startswith(to + b"/")
 
 
 class Drawn(run_cases.Case):
@@ -40,7 +51,7 @@ class Drawn(run_cases.Case):
         if any("K" in w for w in command.words[1:] if w[:1] == "-" and w[:2] != "--"):
             # Through a link to where it stands each file has many names, and how far rsync's receiver has come decides what the
             # generator finds under the next one: ten runs of rsync 3.5.0 gave ten outputs.
-            dest = [line for line in dest if not (line.startswith("symlink ") and trees.Line(line).target == b".")]
+            dest = [line for line in dest if not leads_back(line)]
         if any(w.startswith("--backup-dir=.bak") for w in command.words):
             # Whether the file of that name or the directory for backups is there first depends on how far the receiver has come.
             source = [line for line in source if trees.Line(line).name.split(b"/")[0] != b".bak"]
@@ -51,14 +62,19 @@ class Drawn(run_cases.Case):
             source, dest = plain(source), plain(dest)
         if "--remove-source-files" in command.words and any(w in ("-L", "-k", "-kK", "-LK") for w in command.words):
             # The same at the source: which of a file's names finds it removed.
-            source = [line for line in source if not (line.startswith("symlink ") and trees.Line(line).target == b".")]
+            source = [line for line in source if not leads_back(line)]
+        if any(w.startswith("-f-x") for w in command.words):
+            # ACLs travel as attributes then: whether a directory's default is taken away before or after something is made in it is chance.
+            dest = [re.sub(r" acl=d:\S+", "", line) for line in dest]
         self.words = command.words
         self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:
             self.needs.add("user")
         kept, dir_times = command.words[0], not {"-O", "--no-t"} & set(command.words)
-        if ("user" in self.needs or not root) and not (dir_times and set("at") & set(kept) and "O" not in kept):
-            # rsync then takes the right to write away before the second directory in a read-only one was made, and loses it.
+        xattrs = any("X" in w for w in command.words if w[:1] == "-" and w[:2] != "--" and w[:2] != "-f")
+        if ("user" in self.needs or not root) and (xattrs or not (dir_times and set("at") & set(kept) and "O" not in kept)):
+            # rsync then takes the right to write away before the second directory in a read-only one was made, and loses it; with
+            # -X its other process does so as soon as the directory's attributes have come, and its files are lost.
             source = [line.replace(" mode=0555", "") for line in source]
         self.lines = [("src/", x) for x in source] + [("dst/", x) for x in dest] + command.beside
         # rsync writes out the holes of what it copies from an alternate tree although -S asks for them; ours keep them.
@@ -80,6 +96,9 @@ class Drawn(run_cases.Case):
             # rsync ends with 2 where an old list lacks the parent of a name; how many of the lines before that get out is chance.
             self.words = [w for w in self.words if w != "--no-implied-dirs"]
         self.way = Way("local", OURS) if kind == "local" else Way(kind, client, server, protocol)
+        if "-H" in self.words and ((self.way.protocol or 30) < 30 or "--no-inc-recursive" in self.words):
+            # rsync loses names that have no file there when the last name of their group is left in the alternate tree.
+            self.words = [w for w in self.words if not w.startswith("--compare-dest")]
         if "user" in self.needs and kind == "pull":
             # A puller's --chmod makes rsync think that what it deletes may be written to, and it does not see to that.
             self.words = [w for w in self.words if not w.startswith("--chmod")]

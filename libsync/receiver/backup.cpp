@@ -56,7 +56,7 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
 std::unexpected<Error> Backups::told(const std::string& relative, int error, const char* call) const {
   if (!call) call = error == ENOENT ? "mkdir" : "lstat";
   terms_.reporter.error(role_, fmt::format("backup {} {} failed", call, join_path(terms_.options.backup_dir, relative)), error);
-  return fail(Error(Fault::kFileIo, {}));
+  return fail(Error(Fault::kFileIo, {}, error));
 }
 
 // The directory `relative` below --backup-dir, made component by component in held directories.
@@ -164,7 +164,7 @@ void Backups::not_made(const std::string& path, const Place* place, int error) c
 
 std::unexpected<Error> Backups::lost(const std::string& path, int error) const {
   terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), name_of(path)), error);
-  return fail(Error(Fault::kFileIo, {}));
+  return fail(Error(Fault::kFileIo, {}, error));
 }
 
 // A directory where a backup is to go makes way with all that is in it, as far as no rule protects that and --max-delete allows: what
@@ -235,7 +235,7 @@ Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf,
 Result<Backups::Place> Backups::copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info) {
   auto place = place_for(path);
   if (!place) {
-    if (place.error().sys != 0) not_made(path, nullptr, place.error().sys);
+    if (place.error().fault != Fault::kFileIo) not_made(path, nullptr, place.error().sys);
     return place;
   }
   if (!copy(path, dir, leaf, info, *place, TRY(io::Leaf::check(place->leaf)))) {
@@ -253,9 +253,13 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     return fail(info.error());
   }
   const Options& o = terms_.options;
+  if (info->is_dir()) {
+    terms_.reporter.info_line_if(Info::kNonreg, 1, fmt::format("make_bak: skipping non-regular file {}", path));
+    return true;
+  }
   // Only told: no directory for backups is made.
   const Result<Place> found = o.dry_run ? Place{.dir = nullptr, .leaf = {}, .path = name_of(path)} : place_for(path);
-  if (!found && found.error().sys != 0 && found.error().text.empty()) return go_without(path, dir, leaf, *info, found.error().sys, nullptr, keep_target);
+  if (!found && found.error().fault != Fault::kFileIo) return go_without(path, dir, leaf, *info, found.error().sys, nullptr, keep_target);
   const Place place = TRY(found);
   const auto told = [&] {
     terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));

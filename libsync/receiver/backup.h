@@ -25,11 +25,11 @@ class Backups {
     std::string path;   // as messages show it, unquoted
   };
   // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed. If one could not be, that is
-  // reported here (the error has no text and no errno); --backup-dir itself is not (errno).
+  // reported here (kFileIo without text). That --backup-dir itself cannot be gone into is not (kSystem).
   Result<Place> place_for(const std::string& path);
   // Moves the item away (or links it when `keep_target`, so that the name is never missing). False: nothing was there.
   // Where the backup directory cannot be gone into, only regular files are worth a failure. What failed is reported here; the
-  // error then has no text, and no errno but EISDIR, where a directory would not make way.
+  // error is kFileIo then and has no text (its errno is EISDIR where a directory would not make way).
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
   // Copies the regular file away that is about to be written over. What failed is reported.
   Result<Place> copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info);

@@ -114,12 +114,20 @@ void Placer::learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t ask
   out.made = fresh_.info;
 }
 
+// The hidden file `name` as messages show it.
+std::string Placer::shown_temp(const Request& request, std::string_view name) const {
+  const std::string& temp_dir = terms_.options.temp_dir;
+  if (temp_dir.starts_with('/')) return fmt::format("\"{}\"", join_path(temp_dir, name));
+  return destination_.shown(join_path(temp_dir.empty() ? dir_of_path(request.path) : temp_dir, name));
+}
+
+std::string Placer::shown_output(const Request& request, const Output& output) const {
+  return output.temp ? shown_temp(request, output.temp->name()) : destination_.shown(request.path);
+}
+
 void Placer::say_no_temp(const Request& request, int error) {
-  const Options& o = terms_.options;
-  const std::string name = "." + request.leaf + ".XXXXXX";
-  const std::string shown = o.temp_dir.empty() ? destination_.shown(join_path(dir_of_path(request.path), name))
-                                               : fmt::format("\"{}/{}\"", o.temp_dir, name.substr(1));
-  terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown), error);
+  const std::string name = terms_.options.temp_dir.empty() ? "." + request.leaf : request.leaf;
+  terms_.reporter.error_transfer(role_, fmt::format("mkstemp {} failed", shown_temp(request, name + ".XXXXXX")), error);
 }
 
 std::optional<Output> Placer::open(const Request& request) {
@@ -227,7 +235,7 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
     }
   }
   if (!moved) {
-    terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", destination_.shown(join_path(dir_of_path(request.path), temp.name())), request.path),
+    terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", shown_temp(request, temp.name()), request.path),
                                    moved.error().sys);
     return false;
   }
@@ -238,13 +246,14 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
 bool Placer::keep_partial(Output& output, const Request& request, bool verified) {
   auto now = output.file().info();
   if (!now) return false;
+  const auto shown = [&] { return shown_output(request, output); };
   if (verified) {
     apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     destination_.shown(request.path), {.exact_times = true, .xattrs = values_known()});
+                     shown, {.exact_times = true, .xattrs = values_known()});
   } else {
     // What is incomplete must never look up to date.
     apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     destination_.shown(request.path), {.times = false, .xattrs = values_known()});
+                     shown, {.times = false, .xattrs = values_known()});
     if (terms_.options.partial_dir.empty()) (void)output.file().set_times(std::nullopt, {0, 0});
   }
   if (output.in_place) return true;
@@ -257,7 +266,7 @@ bool Placer::keep_partial(Output& output, const Request& request, bool verified)
 
 Placed Placer::finish(Output output, const Request& request, bool verified) {
   const Options& o = terms_.options;
-  const auto shown = [&] { return destination_.shown(request.path); };
+  const auto shown = [&] { return shown_output(request, output); };
   if (!verified && !(output.in_place && !output.partial_in_place)) {
     if (output.partial_in_place) return Placed::kFailed;  // stays where it was
     if (o.partial && !o.partial_dir.empty()) {
@@ -333,7 +342,7 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     if (!place || !leaf) continue;
     const auto from = io::Leaf::check(place->leaf);
     if (!from) continue;
-    if (terms_.options.backup && request.replaces) {
+    if (terms_.options.backup) {  // whatever took the name in the meantime
       if (!backups_.make(request.path, *request.dir, *leaf, true)) continue;  // told
     }
     if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {

@@ -78,6 +78,8 @@ class Placer {
     io::FileInfo info;
     uint32_t asked_mode = 0;
   };
+  std::string shown_temp(const Request& request, std::string_view name) const;
+  std::string shown_output(const Request& request, const Output& output) const;
   void say_no_temp(const Request& request, int error);
   uint32_t mode_to_create(const std::shared_ptr<const io::Dir>& dir, const Request& request) const;
   void learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t asked_mode, Output& out);

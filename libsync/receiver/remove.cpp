@@ -150,17 +150,17 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   if (is_dir) destination_.forget(path);
   else if (S_ISLNK(mode) && o.keep_dirlinks) destination_.forget_all();  // any path may have led through it
   if (!done) {
-    const int error = done.error().sys;
-    if (error == ENOENT) return Outcome::kGone;
+    int error = done.error().sys;
     if (is_dir && (error == ENOTEMPTY || error == EEXIST)) {
       terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
       return Outcome::kNotEmpty;
     }
-    // Was it reported already? Then rsync's errno is what its messages left over: gone, where they travelled, else none. Where the
+    // Was it reported already? Then rsync's errno is what its messages left over: itself, where they travelled, else none. Where the
     // way to the backup was not clear it is none everywhere.
     const bool said = done.error().fault == Fault::kFileIo && done.error().text.empty();
-    if (said && error == 0 && (terms_.local || terms_.am_server)) return Outcome::kGone;
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed{}", what, path, said ? ": Success (0)" : ""), said ? 0 : error);
+    if (said && (error == EISDIR || !(terms_.local || terms_.am_server))) error = 0;
+    if (error == ENOENT) return Outcome::kGone;
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed{}", what, path, said && error == 0 ? ": Success (0)" : ""), error);
     return Outcome::kFailed;
   }
   if (!manner.making_room) {
