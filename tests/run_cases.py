@@ -299,14 +299,14 @@ def compare_text(what, want, have, exact):
             a, b = sorted(a), sorted(b)
         return [f"{what} differs (- rsync, + ours)"] + diff(a, b)
     # rsync's receiving end is two processes, which do not agree on an order. Its sending end has one, but deletions
-    # reach it as messages that overtake entries.
+    # and other messages reach it on a way of their own, and overtake entries.
     if not exact or (two_orders(a) == two_orders(b)):
         return []
     return [f"{what}: same lines in another order"] + diff(a, b)
 
 
 def two_orders(lines):
-    deletion = re.compile(rb"\*deleting|deleting |cannot delete|skipping non-regular|IO error|rsync: ")
+    deletion = re.compile(rb"\*deleting|del\.|deleting |cannot delete|skipping non-regular|IO error|rsync: ")
     return [x for x in lines if deletion.match(x)], [x for x in lines if not deletion.match(x)]
 
 

@@ -399,7 +399,7 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   const int32_t end = segment.count();
   if (terms_.agreed.incremental && end > start) listings_.push_back(Listing{start, end, scope});
   if (!recurse) return;
-  for (int32_t i = start; i < end; ++i) {
+  for (int32_t i = start; i < end && !failure_; ++i) {
     const Entry& entry = segment.added(i);
     if (!S_ISDIR(entry.mode) || entry.has(kMountPoint)) continue;
     const std::string below = entry.path();
@@ -408,8 +408,11 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
       const auto opened = open_dir(root, below);
       if (opened) {
         auto entered = scope.enter(below, **opened);
-        if (entered) inside = std::move(*entered);
-        else terms_.reporter.sender_error_line(entered.error().text);
+        if (!entered) {
+          failure_ = entered.error();
+          return;
+        }
+        inside = std::move(*entered);
       }
     }
     list_directory(segment, root, below, inside, true);

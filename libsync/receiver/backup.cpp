@@ -265,10 +265,13 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
     return true;
   };
-  if (info->is_symlink() && o.links && o.safe_links) {
-    const auto target = dir.read_link(leaf);
-    if (target && symlink_is_unsafe(*target, path)) {
-      terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target));
+  const auto stands_for = o.links && o.safe_links ? seen(Object::named(dir, leaf), *info, terms_, role_, destination_.shown(path)) : *info;
+  if (stands_for && stands_for->is_symlink() && o.links && o.safe_links) {
+    // With --fake-super a real symlink is none of ours: it does not say where it leads.
+    const auto target = o.fake_super ? read_fake_link(dir, leaf) : dir.read_link(leaf);
+    if (!target || target->empty() || symlink_is_unsafe(*target, path)) {
+      terms_.reporter.info_line_if(Info::kSymsafe, 1, target && !target->empty() ? fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target)
+                                                                                 : fmt::format("not backing up symlink with unreadable target \"{}\"", path));
       if (!keep_target && !o.dry_run) TRY(dir.unlink(leaf));
       return told();
     }
@@ -277,7 +280,8 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   const io::Leaf to = TRY(io::Leaf::check(place.leaf));
   if (const auto old = place.dir->info(to); old && old->is_dir()) {
     const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
-    if (!clear_way(place.path, *place.dir, to, rules, false)) {
+    if (const Status cleared = clear_way(place.path, *place.dir, to, rules, false); !cleared) {
+      if (cleared.error().fault == Fault::kUsage) return fail(cleared.error());  // rules that cannot be read
       terms_.reporter.error_line(fmt::format("could not make way for backup directory: {}", place.path), true);
       return fail(Error(Fault::kFileIo, {}, EISDIR));
     }

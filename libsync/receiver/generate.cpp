@@ -96,7 +96,6 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
     if (own_turn) dry_missing_.clear();
     return false;
   };
-  int stat_errno = ENOENT;
   if (!below_dry_missing()) {
     if (!TRY(parent_known(*segment, entry))) {
       if (entry.mode == 0 && o.delete_missing_args) {
@@ -141,11 +140,10 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
       if (info && info->is_dir() && entry.is_regular() && transfers_.made_partial_dir(spot.path)) info = fail(Error(ENOENT));
       if (info) spot.here = *info;
       else if (info.error().fault == Fault::kFileIo) return fail(info.error());
-      else stat_errno = info.error().sys;
+      else spot.stat_error = info.error().sys;
     } else {
-      stat_errno = spot.dir_error = dir.error().sys;
       // A link on the way that leads out is one too many for rsync.
-      if (stat_errno == EXDEV) stat_errno = ELOOP;
+      spot.stat_error = spot.dir_error = dir.error().sys == EXDEV ? ELOOP : dir.error().sys;
       spot.no_dir = true;
       spot.leaf_text = destination_.leaf_of(entry);
       if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;
@@ -155,8 +153,8 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
   }
 
   if (entry.mode == 0) {
-    if (spot.here && !remover_.protects(spot.path, spot.here->is_dir())) {
-      remover_.delete_item(spot.path, *spot.dir, *spot.leaf, *spot.here);
+    if (spot.here && !TRY(remover_.protects(spot.path, spot.here->is_dir()))) {
+      TRY(remover_.delete_item(spot.path, *spot.dir, *spot.leaf, *spot.here));
       touched(spot.dir_path);
     }
     return {};
@@ -175,7 +173,7 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
   if (spot.dir && spot.leaf) disk_probe.emplace(*spot.dir, *spot.leaf, terms_, spot.here ? spot.here->size : 0);
   Probe& probe = disk_probe ? static_cast<Probe&>(*disk_probe) : no_probe;
   const std::string other_name = destination_.solo() ? entry.path() : std::string();
-  const Decision decision = decide(entry, destination_.solo() ? other_name : spot.path, spot.here, probe, terms_, attempt, stat_errno);
+  const Decision decision = decide(entry, destination_.solo() ? other_name : spot.path, spot.here, probe, terms_, attempt, spot.stat_error);
 
   if (decision.act == Act::kSkip && (decision.why == Why::kNotExisting || decision.why == Why::kExists)) {
     if (entry.is_dir()) {
@@ -211,10 +209,6 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
     case Act::kMakeLink: return handle_link(spot, decision);
     case Act::kMakeNode: return handle_node(spot, decision);
     case Act::kTransfer:
-      if (!spot.here && stat_errno != ENOENT) {
-        terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), stat_errno);
-        return {};
-      }
       return handle_file(spot, decision, attempt, must_lead);
     default: return {};
   }

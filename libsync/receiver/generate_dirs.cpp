@@ -27,7 +27,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     const bool keeps_times = o.times && !o.omit_dir_times;
     if (!keeps_times && !lent_.contains(std::string(spot.dir_path))) return {};
     DirNode* node = spot.segment->dir_of_ndx(spot.ndx);
-    if (spot.here && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir)) return {};
+    if (spot.here && !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir))) return {};
     if (o.dry_run) {
       node->entry.set(kDirCreated);
       return {};
@@ -44,7 +44,7 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     entry.set(kMissingDir);
   };
   if (spot.here && !is_dir_here) {
-    if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir)) {
+    if (!TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kDir))) {
       skip_contents();
       return {};
     }

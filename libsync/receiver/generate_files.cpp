@@ -113,7 +113,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   std::optional<io::FileInfo> compared = spot.here;
   bool replaces = spot.here.has_value();
   if (decision.clear_the_way) {
-    if (!remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return unmade_member(spot);
+    if (!TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return unmade_member(spot);
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
@@ -131,6 +131,10 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
       if (const auto leaf = io::Leaf::check(basis.leaf))
         if (const auto info = basis.dir->info(*leaf)) compared = *info;
     }
+  }
+  if (!spot.here && !basis && spot.stat_error != ENOENT) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.stat_error);
+    return {};
   }
   if (decision.why == Why::kAppendDone) {
     // Not even an alternate tree has it as it should be.

@@ -45,7 +45,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
       if (match.level >= 2) compared = match.info;
     }
   }
-  if (spot.here && spot.here->is_dir() && !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)) return false;
+  if (spot.here && spot.here->is_dir() && !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return false;
   const bool replaces = spot.here && !spot.here->is_dir();
   if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link", " => " + leader)) return false;
   TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));

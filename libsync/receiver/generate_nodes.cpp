@@ -29,7 +29,9 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
   }
   if (!dry) touched(spot.dir_path);
   if (replaces && terms_.options.backup) {
-    if (!backups_.make(spot.path, *spot.dir, *spot.leaf, false)) return false;
+    const auto made = backups_.make(spot.path, *spot.dir, *spot.leaf, false);
+    if (!made && !made.error().text.empty()) terms_.reporter.error_transfer(Role::kGenerator, made.error().text, 0);
+    if (!made) return false;
     replaces = false;
   }
   if (dry) return true;
@@ -98,7 +100,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   try_basis_for_other(spot, 0, done);
   if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   if (decision.clear_the_way && really_here->is_dir() &&
-      !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink))
+      !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, Remover::Way::kSymlink)))
     return unmade_member(spot);
   const std::string target(spot.entry->target());
   const bool replaces = really_here && !really_here->is_dir();
@@ -122,7 +124,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   const bool device = spot.entry->is_device();
   if (decision.clear_the_way && really_here->is_dir() &&
-      !remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial))
+      !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial)))
     return unmade_member(spot);
   const uint64_t rdev = device && spot.entry->extras() ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor) : 0;
   const bool replaces = really_here && !really_here->is_dir();

@@ -19,6 +19,7 @@ struct Generator::Spot {
   std::string_view dir_path;
   std::shared_ptr<const io::Dir> dir;   // null: known to be missing
   int dir_error = ENOENT;               // why, then
+  int stat_error = ENOENT;              // why nothing is `here`
   bool no_dir = false;                  // it was looked for, and is not there
   std::string_view leaf_text;           // NUL-terminated
   std::optional<io::Leaf> leaf;         // unset: the root itself

@@ -300,7 +300,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      fatal_ = Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
+      fatal_ = made.error().fault == Fault::kUsage ? made.error() : Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
       return Placed::kFailed;
     }
   }

@@ -56,10 +56,16 @@ std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::
   return *info;
 }
 
-bool Remover::protects(const std::string& path, bool is_dir) {
+Result<bool> Remover::protects(const std::string& path, bool is_dir) {
   if (filters_.empty()) return false;
   const auto scope = scope_in(std::string(dir_of_path(path)));
+  if (!scope && scope.error().fault != Fault::kSystem) return fail(scope.error());
   return scope && scope->excluded(path, is_dir);
+}
+
+Status Remover::check() const {
+  if (bad_rules_) return fail(*bad_rules_);
+  return terms_.stop.check();
 }
 
 Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
@@ -75,8 +81,16 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
     return Outcome::kNotEmpty;
   }
   std::optional<FilterScope> scope;
-  if (!filters_.empty())
-    if (auto found = scope_in(path)) scope = std::move(*found);
+  if (!filters_.empty()) {
+    auto found = scope_in(path);
+    if (found) {
+      scope = std::move(*found);
+    } else if (found.error().fault != Fault::kSystem) {
+      // Nobody knows what they protect.
+      bad_rules_ = found.error();
+      return Outcome::kNotEmpty;
+    }
+  }
   const auto self = inside->self();
 
   struct Name {
@@ -118,6 +132,7 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
       const Manner below{.recurse = true, .dir_is_empty = true};
       // A directory whose content had to stay is tried all the same: what is said and counted about it shows.
       if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone) result = Outcome::kNotEmpty;
+      if (bad_rules_) return Outcome::kNotEmpty;
       if (remove(child, *inside, *checked, name.info.mode, below) != Outcome::kGone) result = Outcome::kNotEmpty;
     }
   }
@@ -144,6 +159,10 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     what = "make_backup";
     const auto made = backups_.make(path, dir, leaf, false);
     if (!made) done = fail(made.error());
+    if (!made && made.error().fault == Fault::kUsage) {
+      bad_rules_ = made.error();
+      return Outcome::kFailed;
+    }
   } else if (!o.dry_run) {
     done = dir.unlink(leaf);
   }
@@ -254,7 +273,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     }
     const auto leaf = io::Leaf::check(extra.leaf);
     remove(extra.path, **dir, *leaf, extra.info.mode, manner);
-    TRY(terms_.stop.check());
+    TRY(check());
   }
   return {};
 }
@@ -292,25 +311,27 @@ Status Remover::delete_remembered() {
     const std::string name(leaf_of_path(item.path));
     const auto leaf = io::Leaf::check(name);
     if (leaf) remove(item.path, **dir, *leaf, item.mode, item.manner);
-    TRY(terms_.stop.check());
+    TRY(check());
   }
   remembered_.clear();
   return {};
 }
 
-bool Remover::make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for) {
+Result<bool> Remover::make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for) {
   const Manner manner{.recurse = terms_.options.delete_any || terms_.options.force_delete,
                       .making_room = true,
                       .no_uid_write = !(here.mode & S_IWUSR) && !terms_.may_chown && here.uid == terms_.our_uid && here.is_dir()};
   if (remove(path, dir, leaf, here.mode, manner) == Outcome::kGone) return true;
+  TRY(check());
   static constexpr const char* kWords[] = {"regular file", "directory", "symlink", "device file", "special file"};
   terms_.reporter.error_line(fmt::format("could not make way for new {}: {}", kWords[static_cast<size_t>(what_for)], path), true);
   return false;
 }
 
-bool Remover::delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here) {
+Status Remover::delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here) {
   const Manner manner{.recurse = terms_.options.delete_any || terms_.options.force_delete};
-  return remove(path, dir, leaf, here.mode, manner) == Outcome::kGone;
+  remove(path, dir, leaf, here.mode, manner);
+  return check();
 }
 
 void Remover::close() {

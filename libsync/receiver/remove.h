@@ -31,13 +31,14 @@ class Remover {
   void close();
 
   enum class Way : uint8_t { kFile, kDir, kSymlink, kDevice, kSpecial };
-  // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported).
-  bool make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
+  // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported). Errors, here and
+  // below, end the run: rules that cannot be read, as then nobody knows what they protect.
+  Result<bool> make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
   // --delete-missing-args, and everything else that deletes one named item.
-  bool delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
+  Status delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
 
   // The verdict of the receiver's rules on a path (missing-args entries).
-  bool protects(const std::string& path, bool is_dir);
+  Result<bool> protects(const std::string& path, bool is_dir);
   const proto::DeletionCounts& counts() const { return counts_; }
   bool anything_can_be_deleted() const { return terms_.delete_mode != DeleteMode::kNone || terms_.options.force_delete; }
 
@@ -49,6 +50,7 @@ class Remover {
     bool dir_is_empty = false;
     bool no_uid_write = false;
   };
+  Status check() const;
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
   Result<FilterScope> scope_in(const std::string& path);
@@ -66,6 +68,7 @@ class Remover {
   Backups& backups_;
   proto::DeletionCounts counts_;
   bool warned_ = false;
+  std::optional<Error> bad_rules_;
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
   std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first

@@ -178,17 +178,28 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
     if (terms.progress) terms.progress->list_complete();
     return events.push(Event{.what = Event::What::kListEof});
   };
+  // Each thread's own until both have ended.
+  bool scan_failed = false, rules_failed = false;
+  const auto scan = [&]() -> Status {
+    Status status = scan_on();
+    scan_failed = !status && status.error().fault != Fault::kClosed;
+    return status;
+  };
   const auto generate = [&]() -> Status {
-    TRY(generator.run());
+    Status status = generator.run();
+    rules_failed = !status && status.error().fault == Fault::kUsage;
+    if (!status) return status;
     return transfers.flush();
   };
-  std::vector<std::function<Status()>> roles{scan_on, generate};
+  std::vector<std::function<Status()>> roles{scan, generate};
   // Where nothing is left to look for, a second thread would not be worth its start.
-  if (scanner.exhausted()) roles = {[&]() -> Status { TRY(scan_on()); return generate(); }};
+  if (scanner.exhausted()) roles = {[&]() -> Status { TRY(scan()); return generate(); }};
   const Status status = run_together(std::move(roles), [&] {
     events.close();
     room.close();
   });
+  if (scan_failed) blame = Role::kSender;
+  else if (rules_failed) blame = Role::kGenerator;
   // What was asked for before a failure is still told.
   (void)transfers.flush();
   return status;
