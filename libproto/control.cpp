@@ -1,7 +1,5 @@
 #include "libproto/control.h"
 
-#include <optional>
-
 #include "libproto/limits.h"
 
 namespace ocsync::proto {
@@ -9,6 +7,7 @@ namespace {
 
 // Upstream adds this to every code in a frame header; a stream without framing is then seldom mistaken for one.
 constexpr uint32_t kCodeOffset = 7;
+constexpr size_t kPlacedSuccess = 4 + 8 + 8;  // index, device, inode
 
 void append(std::vector<std::byte>& out, Code code, Bytes body) {
   const size_t at = out.size();
@@ -39,7 +38,14 @@ void append_message(std::vector<std::byte>& out, const ErrorExitMessage& m) {
   else
     append(out, Code::kErrorExit, Bytes{});
 }
-void append_message(std::vector<std::byte>& out, const SuccessMessage& m) { append(out, Code::kSuccess, m.ndx); }
+void append_message(std::vector<std::byte>& out, const SuccessMessage& m) {
+  if (!m.place) return append(out, Code::kSuccess, m.ndx);
+  std::byte body[kPlacedSuccess];
+  store_le(body, m.ndx);
+  store_le(body + 4, m.place->dev);
+  store_le(body + 12, m.place->ino);
+  append(out, Code::kSuccess, body);
+}
 void append_message(std::vector<std::byte>& out, const NoSendMessage& m) { append(out, Code::kNoSend, m.ndx); }
 void append_message(std::vector<std::byte>& out, const DeletedMessage& m) {
   // A zero byte behind a name marks a directory.
@@ -80,6 +86,8 @@ Status check_message_header(uint8_t code, uint32_t bytes) {
     case Code::kIoError:
     case Code::kIoTimeout:
     case Code::kSuccess:
+      if (bytes != 4 && bytes != kPlacedSuccess) return invalid(code, bytes);
+      return {};
     case Code::kNoSend:
       if (bytes != 4) return invalid(code, bytes);
       return {};
@@ -116,6 +124,8 @@ Result<Message> parse_message(uint8_t code, Bytes body) {
     case Code::kErrorExit:
       return ErrorExitMessage{body.size() == 4, value};
     case Code::kSuccess:
+      if (body.size() == kPlacedSuccess)
+        return SuccessMessage{load_le<int32_t>(body.data()), SuccessMessage::Place{load_le<uint64_t>(body.data() + 4), load_le<uint64_t>(body.data() + 12)}};
       return SuccessMessage{value};
     case Code::kNoSend:
       return NoSendMessage{value};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -48,7 +49,13 @@ struct ErrorExitMessage {
   int32_t exit_code;
 };
 struct SuccessMessage {
+  // What lies at the file's place now. Travels only between two ends on one machine, as between rsync's of a local run: a source that
+  // is its own destination must not be removed.
+  struct Place {
+    uint64_t dev = 0, ino = 0;
+  };
   int32_t ndx;
+  std::optional<Place> place = {};
 };
 struct DeletedMessage {
   std::string name;

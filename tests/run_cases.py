@@ -306,7 +306,7 @@ def compare_text(what, want, have, exact):
 
 
 def two_orders(lines):
-    deletion = re.compile(rb"\*deleting|del\.|deleting |cannot delete|skipping non-regular|IO error|rsync: ")
+    deletion = re.compile(rb"\*deleting|del\.|deleting |cannot delete|skipping non-regular|IO error|rsync: |WARNING: |ERROR: ")
     return [x for x in lines if deletion.match(x)], [x for x in lines if not deletion.match(x)]
 
 

@@ -477,6 +477,7 @@ Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& 
   auto segment = std::make_shared<Segment>(next_ndx_);
   for (const std::string& name : names) {
     TRY(add_argument(*segment, name));
+    if (failure_) return fail(*failure_);
     TRY(terms_.stop.check());
   }
   TRY(finish(*segment));

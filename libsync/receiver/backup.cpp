@@ -265,7 +265,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
     terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
     return true;
   };
-  const auto stands_for = o.links && o.safe_links ? seen(Object::named(dir, leaf), *info, terms_, role_, destination_.shown(path)) : *info;
+  const auto stands_for = o.fake_super ? seen(Object::named(dir, leaf), *info, terms_, role_, destination_.shown(path)) : *info;
   if (stands_for && stands_for->is_symlink() && o.links && o.safe_links) {
     // With --fake-super a real symlink is none of ours: it does not say where it leads.
     const auto target = o.fake_super ? read_fake_link(dir, leaf) : dir.read_link(leaf);

@@ -120,10 +120,15 @@ constexpr uint32_t kUnit = 1u << 16;
 constexpr uint32_t kTooFar = 0xFFFFu * kUnit + 1;
 
 // Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself, except that
-// those before the first byte of the other name cost a unit only.
+// those before the first byte of the other name cost a unit only (but for where that is empty).
 uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
   const size_t longer = std::max(a.size(), b.size()), shorter = std::min(a.size(), b.size());
   if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return kTooFar;
+  if (shorter == 0) {
+    uint32_t bytes = 0;
+    for (const char c : a.empty() ? b : a) bytes += static_cast<uint32_t>(int{c});  // those above 127 count less than nothing
+    return static_cast<uint32_t>(longer) * kUnit + bytes;
+  }
   std::vector<uint32_t> row(b.size() + 1);
   for (size_t j = 0; j < b.size(); ++j) row[j + 1] = row[j] + kUnit;
   for (const char c : a) {
@@ -141,27 +146,27 @@ uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
   return row[b.size()];
 }
 
-// The suffix that tells what kind of file a name is, without backup endings; empty if none.
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// The suffix (with its dot) that tells what kind of file a name is, without backup endings; empty if none. One that is all digits
+// gives way to one before it.
 std::string_view telling_suffix(std::string_view name) {
   while (name.starts_with(".")) name.remove_prefix(1);
+  const bool tilde = name.size() > 1 && name.ends_with("~");
+  if (tilde) name.remove_suffix(1);
   std::string_view found;
-  bool first = true;
-  for (;;) {
-    while (name.size() > 1 && name.ends_with("~")) name.remove_suffix(1);
+  for (bool first = true; name.size() > 1; first = false) {
     const size_t dot = name.rfind('.');
     if (dot == std::string_view::npos || dot == 0) break;
-    const std::string_view suffix = name.substr(dot + 1);
+    const std::string_view suffix = name.substr(dot);
     name = name.substr(0, dot);
-    if (first && (suffix == "bak" || suffix == "old" || suffix == "orig" || (suffix.starts_with("~") && suffix.ends_with("~")))) continue;
-    const bool numeric = !suffix.empty() && std::all_of(suffix.begin(), suffix.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (first) {
-      found = suffix;
-      first = false;
-      if (!numeric) break;
-    } else if (!numeric) {
-      found = suffix;
-      break;
+    if (suffix.size() == 4 || suffix.size() == 5) {
+      if (first && !tilde && (suffix == ".bak" || suffix == ".old" || suffix == ".orig")) continue;
+    } else if (tilde && suffix.size() > 2 && suffix[1] == '~' && is_digit(suffix[2])) {
+      continue;
     }
+    found = suffix;
+    if (suffix.size() == 1 || !std::ranges::all_of(suffix.substr(1), is_digit)) break;
   }
   return found;
 }

@@ -99,6 +99,16 @@ Destination::Destination(const Destination& other, int)
     : options_(other.options_), absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
       follow_(other.follow_), cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
 
+std::optional<proto::SuccessMessage::Place> Destination::arrived(std::string_view path) {
+  const auto where = dir(dir_of_path(path));
+  const std::string name(leaf_of_path(path));
+  const auto leaf = io::Leaf::check(name);
+  if (!where || !leaf) return std::nullopt;
+  const auto info = (*where)->info_following(*leaf);
+  if (!info) return std::nullopt;
+  return proto::SuccessMessage::Place{info->dev, info->ino};
+}
+
 std::string Destination::shown(std::string_view path) const {
   return full_name(absolute_, path.empty() ? "." : path, *options_);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libio/os/dir.h"
+#include "libproto/control.h"
 #include "libsync/session/terms.h"
 
 namespace ocsync::sync {
@@ -75,6 +76,8 @@ class Destination {
   const char* leaf_of(const Entry& entry) const { return solo() ? solo_name_.c_str() : entry.leaf(); }
   // The path below the root under which an entry arrives.
   std::string path_of(const Entry& entry) const { return solo() ? solo_name_ : entry.path(); }
+  // What lies at `path` now, links followed; for a sender on the same machine.
+  std::optional<proto::SuccessMessage::Place> arrived(std::string_view path);
   // A name as messages show it: quoted, absolute.
   std::string shown(std::string_view path) const;
   const std::string& absolute() const { return absolute_; }

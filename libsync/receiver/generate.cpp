@@ -152,18 +152,17 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
     spot.leaf_text = destination_.leaf_of(entry);
   }
 
+  if (!o.perms && (spot.dir || spot.no_dir) && (!default_perms_known_ || default_perms_dir_ != spot.dir_path)) {
+    default_perms_ = default_perms_at(spot);
+    default_perms_dir_ = spot.dir_path;
+    default_perms_known_ = true;
+  }
   if (entry.mode == 0) {
     if (spot.here && !TRY(remover_.protects(spot.path, spot.here->is_dir()))) {
       TRY(remover_.delete_item(spot.path, *spot.dir, *spot.leaf, *spot.here));
       touched(spot.dir_path);
     }
     return {};
-  }
-
-  if (!o.perms && (spot.dir || spot.no_dir) && (!default_perms_known_ || default_perms_dir_ != spot.dir_path)) {
-    default_perms_ = default_perms_at(spot);
-    default_perms_dir_ = spot.dir_path;
-    default_perms_known_ = true;
   }
   struct NoProbe final : Probe {
     std::optional<std::string> link_target() override { return std::nullopt; }

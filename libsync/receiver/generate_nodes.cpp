@@ -113,7 +113,7 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   name_itself(spot, " -> ", spot.entry->target());
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   const Options& o = terms_.options;
-  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, *spot.entry);
+  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, spot.segment, *spot.entry, spot.path);
   return {};
 }
 

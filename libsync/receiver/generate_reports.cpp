@@ -34,7 +34,7 @@ uint32_t Generator::meta_flags(const Spot& spot, const std::optional<io::FileInf
 
 Status Generator::success(Spot& spot) {
   if (!terms_.options.remove_source_files || terms_.options.dry_run) return {};
-  return transfers_.success(spot.ndx, *spot.entry);
+  return transfers_.success(spot.ndx, spot.segment, *spot.entry, spot.path);
 }
 
 // `now` is what lies there, if the caller knows; afterwards it is what the item is to be told against.

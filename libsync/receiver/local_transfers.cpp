@@ -153,7 +153,7 @@ Status LocalTransfers::copy(Request& request) {
   const Placed placed = placer_.finish(std::move(job.output), job.request, true);
   if (placer_.fatal()) return fail(*placer_.fatal());
   if (placed == Placed::kFailed) return answer(Event::What::kFailed, ndx);
-  if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) sources_.remove(entry);
+  if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) remove_source(job.request.segment, entry);
   if (placed == Placed::kDelayed && entry.has(kLinked)) return {};
   return answer(Event::What::kDone, ndx);
 }
@@ -164,14 +164,36 @@ Status LocalTransfers::phase_done() {
     placer_.place_delayed([this](const Request& request) {
       // Only now can other names be linked to it.
       if (request.entry->has(kLinked)) (void)answer(Event::What::kDone, request.ndx);
-      if (terms_.options.remove_source_files || terms_.options.remove_sent_files) sources_.remove(*request.entry);
+      if (terms_.options.remove_source_files || terms_.options.remove_sent_files) remove_source(request.segment, *request.entry);
     });
+  remove_arrived();
   return events_.push(Event{.what = Event::What::kPhase});
 }
 
-Status LocalTransfers::success(int32_t, Entry& entry) {
-  sources_.remove(entry);
+Status LocalTransfers::success(int32_t, const std::shared_ptr<Segment>& segment, Entry& entry, std::string_view) {
+  remove_source(segment, entry);
   return {};
+}
+
+// Not at once: with -L a file may have several names in the list, and a sender beyond a wire has sent those that follow before it hears
+// of success. As many wait as rsync lets be under way.
+void LocalTransfers::remove_source(const std::shared_ptr<Segment>& segment, const Entry& entry) {
+  constexpr int64_t kManyBytes = 128 * 1024;
+  constexpr size_t kMostSmall = 50, kMostLarge = 10;
+  arrived_.push_back(Arrived{segment, &entry, destination_.arrived(destination_.path_of(entry))});
+  arrived_bytes_ += entry.size;
+  while (arrived_.size() > (arrived_bytes_ >= kManyBytes ? kMostLarge : kMostSmall)) remove_oldest();
+}
+
+void LocalTransfers::remove_oldest() {
+  const Arrived arrived = std::move(arrived_.front());
+  arrived_.pop_front();
+  arrived_bytes_ -= arrived.entry->size;
+  sources_.remove(*arrived.entry, arrived.place);
+}
+
+void LocalTransfers::remove_arrived() {
+  while (!arrived_.empty()) remove_oldest();
 }
 
 }  // namespace ocsync::sync

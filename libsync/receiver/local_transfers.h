@@ -22,8 +22,10 @@ class LocalTransfers final : public Transfers {
   Status list_done() override { return {}; }
   Status phase_done() override;
   Status deletions(const proto::DeletionCounts&) override { return {}; }
-  Status success(int32_t ndx, Entry& entry) override;
+  Status success(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, std::string_view path) override;
   Status flush() override;
+  // --remove-source-files: removes those that wait for it; once the generator has ended.
+  void remove_arrived();
   bool made_partial_dir(const std::string& path) const override { return placer_.made_partial_dir(path); }
 
  private:
@@ -38,6 +40,8 @@ class LocalTransfers final : public Transfers {
   void show(const Held& line, Moment moment);
   Status hold(Held line);
   Status copy(Request& request);
+  void remove_source(const std::shared_ptr<Segment>& segment, const Entry& entry);
+  void remove_oldest();
   bool has_workers();
   Status answer(Event::What what, int32_t ndx) { return events_.push(Event{.what = what, .ndx = ndx}); }
 
@@ -52,6 +56,13 @@ class LocalTransfers final : public Transfers {
   bool workers_tried_ = false;
   int copied_here_ = 0;
   std::deque<Held> held_;
+  struct Arrived {
+    std::shared_ptr<Segment> segment;
+    const Entry* entry;
+    std::optional<proto::SuccessMessage::Place> place;
+  };
+  std::deque<Arrived> arrived_;  // their sources are to be removed
+  int64_t arrived_bytes_ = 0;
   int64_t held_since_ms_ = 0;
   int phases_ = 0;
 };

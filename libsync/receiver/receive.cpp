@@ -73,13 +73,14 @@ Result<int32_t> Receiver::next_index() {
   }
 }
 
-void Receiver::tell_success(int32_t ndx) {
-  if (terms_.options.remove_source_files || terms_.options.remove_sent_files) channel_.mux.post(proto::SuccessMessage{ndx});
+void Receiver::tell_success(int32_t ndx, std::string_view path) {
+  if (!terms_.options.remove_source_files && !terms_.options.remove_sent_files) return;
+  channel_.mux.post(proto::SuccessMessage{ndx, terms_.one_machine ? destination_.arrived(path) : std::nullopt});
 }
 
 void Receiver::place_delayed() {
   placer_.place_delayed([this](const Request& request) {
-    tell_success(request.ndx);
+    tell_success(request.ndx, request.path);
     // Only now can other names be linked to it.
     if (request.entry->has(kLinked)) (void)events_.push(Event{.what = Event::What::kDone, .ndx = request.ndx});
   });
@@ -255,7 +256,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (placer_.fatal()) return fail(*placer_.fatal());
   if (result->verified) {
     const bool good = placed != Placed::kFailed;
-    if (placed == Placed::kInPlace) tell_success(ndx);
+    if (placed == Placed::kInPlace) tell_success(ndx, request->path);
     if (placed == Placed::kDelayed && entry.has(kLinked)) return {};
     return events_.push_quietly(Event{.what = good ? Event::What::kDone : Event::What::kFailed, .ndx = ndx});
   }

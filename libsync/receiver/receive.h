@@ -39,7 +39,7 @@ class Receiver {
   void apply_values(const Entry& entry, const proto::Item& item);
   Status on_item(int32_t ndx);
   // The file of this entry is in place: the sender may remove its own.
-  void tell_success(int32_t ndx);
+  void tell_success(int32_t ndx, std::string_view path);
   void place_delayed();
   Status on_transfer(int32_t ndx, Entry& entry, const proto::Item& item);
   Result<std::optional<Request>> request_for(int32_t ndx, Entry& entry);

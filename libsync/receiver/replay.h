@@ -53,7 +53,7 @@ class ReplayTransfers final : public Transfers {
   Status list_done() override;
   Status phase_done() override { return list_done(); }
   Status deletions(const proto::DeletionCounts&) override { return {}; }
-  Status success(int32_t, Entry&) override { return {}; }
+  Status success(int32_t, const std::shared_ptr<Segment>&, Entry&, std::string_view) override { return {}; }
   Status flush() override { return {}; }
 
  private:

@@ -19,7 +19,7 @@ class Transfers {
   virtual Status phase_done() = 0;
   virtual Status deletions(const proto::DeletionCounts& counts) = 0;
   // --remove-source-files: the item is safely here.
-  virtual Status success(int32_t ndx, Entry& entry) = 0;
+  virtual Status success(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, std::string_view path) = 0;  // `path`: below the destination
   // Everything asked so far is on its way. Called before the generator waits.
   virtual Status flush() = 0;
   // So many requests are under way that answers should be taken first; asked again after each of them.

@@ -86,8 +86,8 @@ Status WireTransfers::deletions(const proto::DeletionCounts& counts) {
   return proto::write_deletion_counts(counts, *channel_.indexes_out, channel_.out);
 }
 
-Status WireTransfers::success(int32_t ndx, Entry&) {
-  channel_.mux.post(proto::SuccessMessage{ndx});
+Status WireTransfers::success(int32_t ndx, const std::shared_ptr<Segment>&, Entry&, std::string_view path) {
+  channel_.mux.post(proto::SuccessMessage{ndx, terms_.one_machine ? destination_.arrived(path) : std::nullopt});
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "libproto/sums.h"
+#include "libsync/receiver/destination.h"
 #include "libsync/receiver/pending.h"
 #include "libsync/receiver/request_window.h"
 #include "libsync/receiver/transfers.h"
@@ -13,14 +14,14 @@ namespace ocsync::sync {
 // The generator's thread's own.
 class WireTransfers final : public Transfers {
  public:
-  WireTransfers(const Terms& terms, Channel& channel, Pending& pending)
-      : terms_(terms), channel_(channel), pending_(pending), hasher_(terms.agreed) {}
+  WireTransfers(const Terms& terms, Channel& channel, Pending& pending, Destination& destination)
+      : terms_(terms), channel_(channel), pending_(pending), destination_(destination), hasher_(terms.agreed) {}
   Status report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) override;
   Status request(Request request) override;
   Status list_done() override;
   Status phase_done() override;
   Status deletions(const proto::DeletionCounts& counts) override;
-  Status success(int32_t ndx, Entry& entry) override;
+  Status success(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, std::string_view path) override;
   Status flush() override { return channel_.out.flush(); }
   bool wants_pause() override;
 
@@ -30,6 +31,7 @@ class WireTransfers final : public Transfers {
   const Terms& terms_;
   Channel& channel_;
   Pending& pending_;
+  Destination& destination_;
   RequestWindow window_;
   proto::BlockHasher hasher_;
 };

@@ -393,7 +393,7 @@ Status Sender::answer_requests() {
         if (!segment || good->ndx < segment->first_ndx())
           return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [sender]", good->ndx));
         const bool removes = terms_.options.remove_source_files || terms_.options.remove_sent_files;
-        if (removes && !terms_.options.only_write_batch) sources_->remove(segment->by_ndx(good->ndx));
+        if (removes && !terms_.options.only_write_batch) sources_->remove(segment->by_ndx(good->ndx), good->place);
       }
       continue;
     }

@@ -62,15 +62,49 @@ std::string SourceView::full_path(const Entry& entry) const {
 
 std::string SourceView::shown(const Entry& entry) const { return scanner_.shown(Scanner::root_of(entry), entry.path()); }
 
-void SourceView::remove(const Entry& entry) {
+// Whatever is followed for reading: a source is not removed through a symlink that leads out of the directory it stands in, for what
+// it leads to may be anybody's. A module's links are confined already, and --insecure-links asks for the old ways.
+Result<std::shared_ptr<const io::Dir>> SourceView::dir_to_remove_from(const Entry& entry) {
+  const Options& o = terms_.options;
+  if (entry.dir_view().empty() || !o.module_name.empty() || o.insecure_links) return dir(entry);
+  const uint32_t root = Scanner::root_of(entry);
+  std::string path(entry.dir_view());
+  if (emptied_ && emptied_root_ == root && emptied_path_ == path) return emptied_;
+  std::shared_ptr<const io::Dir> here = scanner_.root(root).dir;
+  if (path.starts_with("/")) {
+    here = std::make_shared<const io::Dir>(TRY(here->beneath(path.substr(path.find_first_not_of('/')))));
+  } else {
+    for (size_t at = 0; at < path.size();) {
+      const size_t end = std::min(path.find('/', at), path.size());
+      here = std::make_shared<const io::Dir>(TRY(here->beneath(path.substr(at, end - at))));
+      at = end + 1;
+    }
+  }
+  emptied_ = std::move(here);
+  emptied_path_ = std::move(path);
+  emptied_root_ = root;
+  return emptied_;
+}
+
+void SourceView::remove(const Entry& entry, const std::optional<proto::SuccessMessage::Place>& arrived) {
   const std::string name = entry.path();
-  const auto where = dir(entry);
+  const auto where = dir_to_remove_from(entry);
   const auto leaf = io::Leaf::check(entry.leaf());
-  if (!where || !leaf) return;
+  if (!where) {
+    const int error = where.error().sys == EXDEV ? ELOOP : where.error().sys;
+    if (error == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to secure-open-parent {}", name), error);
+    return;
+  }
+  if (!leaf) return;
   const auto info = terms_.options.copy_links ? (*where)->info_following(*leaf) : (*where)->info(*leaf);
   if (!info) {
     if (info.error().sys == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
-    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to remove {}", name), info.error().sys);
+    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to re-lstat {}", name), info.error().sys);
+    return;
+  }
+  if (arrived && arrived->dev == info->dev && arrived->ino == info->ino) {
+    terms_.reporter.sender_error_line(fmt::format("ERROR: Skipping sender remove of destination file: {}", name));
     return;
   }
   const bool same = (!S_ISREG(info->mode) || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&

@@ -189,6 +189,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
     Status status = generator.run();
     rules_failed = !status && status.error().fault == Fault::kUsage;
     if (!status) return status;
+    transfers.remove_arrived();
     return transfers.flush();
   };
   std::vector<std::function<Status()>> roles{scan, generate};

@@ -64,7 +64,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   Pending pending;
   std::unique_ptr<Transfers> transfers;
   if (replay) transfers = std::make_unique<ReplayTransfers>(pending, *replay);
-  else transfers = std::make_unique<WireTransfers>(terms, channel, pending);
+  else transfers = std::make_unique<WireTransfers>(terms, channel, pending, dest);
   Generator generator(terms, filters, dest, *transfers, events);
   Receiver receiver(terms, filters, channel, lists, dest.clone(), pending, events, replay);
   const Connection::Hearing hearing(connection, [&](const proto::Message& message) -> Status {

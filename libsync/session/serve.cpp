@@ -99,6 +99,7 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
                             (agreed.version <= 28 && !options.stderr_given) || (module && module->socket));
   TRY(become_copy_user(options, we_send ? Role::kSender : Role::kReceiverStart, reporter));
   Terms terms = Terms::settle(options, agreed, reporter, totals, stop, true, we_send, false);
+  terms.one_machine = connection.to_ourselves;
   TRY(terms.convert_names(module ? module->charset : nullptr));
   FilterRules hidden;
   Progress progress(reporter, options, totals);

@@ -47,6 +47,7 @@ struct Terms {
   bool am_server = false;
   bool we_send = false;      // this process has the sending role (a local run has both: see local)
   bool local = false;        // source and destination are both ours
+  bool one_machine = false;  // ... or they are this process's, with a wire between them
   bool may_chown = false;    // root, --super or --fake-super: owners and devices can be kept
   bool whole_file = false;
   DeleteMode delete_mode = DeleteMode::kNone;

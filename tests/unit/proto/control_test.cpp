@@ -42,6 +42,12 @@ TEST_CASE("control: every message comes back as it was") {
   }
   CHECK(std::get<IoTimeoutMessage>(*back(framed(IoTimeoutMessage{86400}))).seconds == 86400);
   CHECK(std::get<SuccessMessage>(*back(framed(SuccessMessage{INT32_MAX}))).ndx == INT32_MAX);
+  const auto placed = std::get<SuccessMessage>(*back(framed(SuccessMessage{7, SuccessMessage::Place{UINT64_MAX, 1}})));
+  CHECK(placed.ndx == 7);
+  REQUIRE(placed.place);
+  CHECK(placed.place->dev == UINT64_MAX);
+  CHECK(placed.place->ino == 1);
+  CHECK(!std::get<SuccessMessage>(*back(framed(SuccessMessage{7}))).place);
   CHECK(std::get<NoSendMessage>(*back(framed(NoSendMessage{0}))).ndx == 0);
   const auto d = std::get<DeletedMessage>(*back(framed(DeletedMessage{"a b\nc", true})));
   CHECK(d.name == "a b\nc");
