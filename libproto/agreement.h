@@ -33,6 +33,7 @@ enum CompatFlag : uint32_t {
 
 struct Agreement {
   int version = kNewestVersion;
+  int far_version = kNewestVersion;  // what the other end announced
   uint32_t compat = 0;
   int32_t seed = 0;
 

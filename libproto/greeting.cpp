@@ -461,6 +461,7 @@ Status negotiate(Reader& in, Writer& out, Agreement& agreed, const HandshakeWish
       if (!wanted[i]) continue;
       const auto which = static_cast<AlgorithmList>(i);
       const std::string theirs = TRY(read_vstring(kMaxAlgorithmList, in, Fault::kUnsupported));
+      if (wishes.tell_lists) wishes.tell_lists(i == 0 ? "checksum" : "compress", ours[i], theirs);
       const std::string& client_list = server ? theirs : ours[i];
       const std::string& server_list = server ? ours[i] : theirs;
       chosen[i] = choose_algorithm(which, client_list, server_list);
@@ -501,6 +502,7 @@ Result<Agreement> handshake_as_client(Reader& in, Writer& out, const HandshakeWi
   uint32_t flags = 0;
   if (version >= 30) flags = static_cast<uint32_t>(TRY(read_varint(in)));
   Agreement agreed = Agreement::from(version, flags);
+  agreed.far_version = far;
   if (agreed.incremental && !wishes.incremental)
     return fail(Fault::kUsage, "Incompatible options specified for inc-recursive connection.");
   TRY(check_version_gates(wishes, agreed));
@@ -525,6 +527,7 @@ Result<Agreement> handshake_as_server(Reader& in, Writer& out, const HandshakeWi
   const int version = TRY(settle_version(far, ours));
 
   Agreement agreed = Agreement::from(version, compat_flags(wishes, client));
+  agreed.far_version = far;
   TRY(check_version_gates(wishes, agreed));
   if (version >= 30) {
     if (client.byte_flags)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -64,6 +65,8 @@ std::string_view compression_name(Compression compression);
 
 // Everything the handshake depends on, as both ends know it from their own options.
 struct HandshakeWishes {
+  // Told of the lists of names that were exchanged, "checksum" or "compress"; empty: nobody asks.
+  std::function<void(std::string_view kind, std::string_view ours, std::string_view theirs)> tell_lists;
   bool same_program = false;  // both ends run in one process: nothing is beyond the other's understanding
   int max_version = kNewestVersion;  // what is announced: --protocol; a higher one than we speak is cut to that
   std::optional<int> far_version;    // a daemon greeting has told it already: no version integers travel

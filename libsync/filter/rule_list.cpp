@@ -178,9 +178,11 @@ Status RuleLoader::add_rule(RuleBlock& to, uint32_t flags, std::string_view argu
   }
   std::string pattern(argument);
   // Nobody sees such an end, and few mean it. Only of text the user wrote: what stands in files is not shown.
-  if (facts_.world.explain && (flags & kRuleFromFile) == 0 && (argument.ends_with(' ') || argument.ends_with('\t')))
-    facts_.world.explain(fmt::format("[{}] add_rule({}{} {}) -- CAUTION: trailing whitespace!", facts_.client ? "client" : "server",
-                                     (flags & kRuleInclude) != 0 ? '+' : '-', (flags & kRulePerishable) != 0 ? "p" : "", argument));
+  const bool caution = argument.ends_with(' ') || argument.ends_with('\t');
+  if (facts_.world.explain && (flags & kRuleFromFile) == 0 && (caution || facts_.world.explains_all))
+    facts_.world.explain(fmt::format("[{}] add_rule({}{} {}{}){}", facts_.client ? "client" : "server",
+                                     (flags & kRulePerDirectory) != 0 ? ':' : (flags & kRuleInclude) != 0 ? '+' : '-', (flags & kRulePerishable) != 0 ? "p" : "", argument,
+                                     (flags & kRuleDirsOnly) != 0 ? "/" : "", caution ? " -- CAUTION: trailing whitespace!" : ""));
   if ((flags & kRulePerDirectory) != 0) return add_merge_kind(to, flags, std::move(pattern));
   size_t skip = 0;
   const bool anchored = argument.starts_with('/');

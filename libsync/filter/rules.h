@@ -42,6 +42,7 @@ struct RuleWorld {
   std::function<void(std::string_view line)> complain;
   // Empty unless asked for (--debug=filter): which rule decided about a name. May be called by any thread, too.
   std::function<void(std::string_view line)> explain;
+  bool explains_all = false;  // (--debug=filter2): also which rules there are
   // A daemon that is not in a chroot: the module's absolute path. Rule files are then read inside it only, and patterns
   // with the '/' modifier start there.
   std::string module_path;

@@ -236,6 +236,8 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
         if (!known_groups_.contains(wire_.link_group))
           return fail(Fault::kProtocol, fmt::format("hard-link gnum {} precedes flist start {}", wire_.link_group, segment.first_ndx()));
         extras.link_key = wire_.link_group;
+        terms_.reporter.trace(Debug::kHlink, 1, "[Receiver] #{} hard-links #{} ({}abbrev)", position, wire_.link_group,
+                              wire_.link_group >= segment.first_ndx() ? "" : "un");
     }
     entry.set(kLinked);
   }
@@ -279,7 +281,9 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
     if (admit_) admission = TRY(admit_(wire_.name, S_ISDIR(wire_.mode)));
     TRY(take(*segment, parent, admission));
     TRY(read_meta(*segment, segment->added(segment->count() - 1)));
+    terms_.reporter.trace(Debug::kFlist, 2, "recv_file_name({})", wire_.name);
   }
+  terms_.reporter.trace(Debug::kFlist, 2, "received {} names", segment->count());
   terms_.totals.list_bytes += static_cast<int64_t>(in_->position() - start);
   return segment;
 }
@@ -425,6 +429,7 @@ Status ListReceiver::finish(Segment& segment) {
       }
   }
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
+  if (!terms_.local) terms_.reporter.trace(Debug::kFlist, 2, "recv_file_list done");
   return {};
 }
 
@@ -471,6 +476,7 @@ Result<std::shared_ptr<Segment>> ListReceiver::sub_list(int32_t number) {
   if (node.listed)
     return fail(Fault::kProtocol, fmt::format("rsync: refusing malicious duplicate flist for dir {}", number));
   node.listed = true;
+  terms_.reporter.trace(Debug::kFlist, 2, "[receiver] receiving flist for dir {}", number);
   auto segment = TRY(read(&node));
   TRY(finish(*segment));
   segment->parent = &node;
@@ -497,6 +503,8 @@ void clean_duplicates(Segment& segment, const Terms& terms) {
       kept = &entry;
       continue;
     }
+    if (terms.reporter.traces(Debug::kDup, 1) && !terms.am_server)
+      terms.reporter.trace(Debug::kDup, 1, "removing duplicate name {} from file list ({})", entry.path(), segment.ndx_of_sorted(i));
     if (entry.is_dir() && !twin->is_dir()) {
       twin->set(kCleared);
       kept = &entry;

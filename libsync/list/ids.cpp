@@ -133,6 +133,7 @@ uint32_t IdMap::map_user(uint32_t uid, std::string_view name_from_wire) {
   } else if (!name.empty() && uid != 0) {
     found->second = names_->user_id(name).value_or(uid);
   }
+  if (setup_.explain) setup_.explain(fmt::format("uid {}({}) maps to {}", uid, name, found->second));
   return found->second;
 }
 
@@ -151,6 +152,7 @@ IdMap::MappedGroup IdMap::map_group(uint32_t gid, std::string_view name_from_wir
     mapped.gid = names_->group_id(name).value_or(gid);
   }
   mapped.settable = setup_.privileged || own_group(mapped.gid);
+  if (setup_.explain) setup_.explain(fmt::format("gid {}({}) maps to {}", gid, name, mapped.gid));
   return mapped;
 }
 

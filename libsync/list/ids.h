@@ -40,6 +40,7 @@ class IdMap {
     // A line about a rule that is dropped ("Unknown --usermap name on receiver: X"); an error message that does not
     // count.
     std::function<void(std::string_view line)> complain;
+    std::function<void(std::string_view line)> explain;  // (--debug=own2) what became of an id; empty: nobody asks
     static Setup of_process(const Options& options, bool id0_names);
   };
   // kUsage with rsync's text if a map is malformed. `names` must outlive this.

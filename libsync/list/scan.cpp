@@ -47,6 +47,7 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   root->dir = std::make_shared<const io::Dir>(std::move(*opened));
   root->cache = std::make_unique<DirCache>(root->dir, source_follow(terms_.options));
   root->scope = TRY(FilterScope::at_root(filters_, Side::kSender, root->absolute));
+  terms_.reporter.trace(Debug::kChdir, 1, "[sender] change_dir({})", root->absolute);
   roots_.push_back(std::move(root));
   return static_cast<uint32_t>(roots_.size() - 1);
 }
@@ -216,6 +217,7 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
   if (terms_.charset && !convertible(root, path, target)) return -1;
   MetaNumbers meta;
   if ((o.acls || o.xattrs > 0) && info.mode != 0 && !read_meta(root, dir, leaf, path, info, meta)) return -1;
+  terms_.reporter.trace(Debug::kFlist, 2, "[sender] make_file({},*,{})", path, leaf ? 2 : 0);
   Entry& entry = segment.add(path);
   const int32_t position = segment.count() - 1;
   if (meta.acl >= 0 || meta.xattrs >= 0) {
@@ -349,6 +351,8 @@ std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, con
 }
 
 void Scanner::list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse) {
+  if (terms_.reporter.traces(Debug::kFilter, 2))
+    terms_.reporter.trace(Debug::kFilter, 2, "[sender] pushing local filters for {}/", path == "." ? roots_[root]->absolute : join_path(roots_[root]->absolute, path));
   if (terms_.stop.requested()) return;
   const auto dir = open_dir(root, path);
   if (!dir) {
@@ -481,6 +485,7 @@ Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& 
     TRY(terms_.stop.check());
   }
   TRY(finish(*segment));
+  terms_.reporter.trace(Debug::kFlist, 2, "send_file_list done");
   return segment;
 }
 

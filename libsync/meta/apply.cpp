@@ -204,6 +204,10 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   // Owner first: changing it clears set-id bits, which the mode below then puts back.
   const bool change_uid = terms.may_chown && options.owner && now.uid != entry.uid;
   const bool change_gid = options.group && !entry.has(kGroupUnsettable) && now.gid != entry.gid;
+  if ((change_uid || change_gid) && terms.reporter.traces(Debug::kOwn, 1)) {
+    if (change_uid) terms.reporter.trace(Debug::kOwn, 1, "set uid of {} from {} to {}", entry.path(), now.uid, entry.uid);
+    if (change_gid) terms.reporter.trace(Debug::kOwn, 1, "set gid of {} from {} to {}", entry.path(), now.gid, entry.gid);
+  }
   if ((change_uid || change_gid) && !options.fake_super) {
     if (const Status s = object.set_owner(change_uid ? entry.uid : UINT32_MAX, change_gid ? entry.gid : UINT32_MAX);
         !s) {

@@ -114,6 +114,7 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {
   const uint32_t by_mask = default_perms_of_mask(terms.umask);
   const auto acl = io::read_acl(io::Xattrs(dir), io::AclKind::kDefault);
   if (!acl || acl->user_obj == io::kNoAccess) return by_mask;
+  terms.reporter.trace(Debug::kAcl, 1, "got ACL-based default perms {:o} for directory", io::mode_of_acl(*acl, 0) & 0777);
   return io::mode_of_acl(*acl, 0) & 0777;
 }
 

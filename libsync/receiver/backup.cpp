@@ -295,22 +295,30 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
       moved = dir.hard_link(leaf, *place.dir, to);
     }
   }
-  if (!moved) moved = dir.rename(leaf, *place.dir, to);
+  const auto made = [&](const char* how) { terms_.reporter.trace(Debug::kBackup, 1, "make_backup: {} {} successful.", how, path); };
+  if (moved) made("HLINK");
+  if (!moved) {
+    moved = dir.rename(leaf, *place.dir, to);
+    if (moved) made("RENAME");
+  }
   if (!moved && moved.error().sys == EXDEV && info->is_regular()) {
     if (const Status copied = copy(path, dir, leaf, *info, place, to); !copied) {
       TRY(terms_.stop.check());
       return lost(path, copied.error().sys);
     }
+    made("COPY");
     if (!keep_target) TRY(dir.unlink(leaf));
     moved = {};
   } else if (!moved && moved.error().sys == EXDEV && info->is_symlink()) {
     (void)place.dir->unlink(to);
     moved = place.dir->make_symlink(TRY(dir.read_link(leaf)), to);
+    if (moved) made("SYMLINK");
     if (moved && !keep_target) TRY(dir.unlink(leaf));
   } else if (!moved && moved.error().sys == EXDEV && (info->is_device() || info->is_special())) {
     (void)place.dir->unlink(to);
     moved = place.dir->make_node(to, info->mode, info->rdev);
     if (moved) {
+      made("DEVICE");
       give_attributes(Object::named(dir, leaf), *info, Object::named(*place.dir, to), destination_.shown(path));
       if (!keep_target) TRY(dir.unlink(leaf));
     }

@@ -63,6 +63,7 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
   spot.path = destination_.path_of(entry);
   spot.dir_path = destination_.dir_of(entry);
   spot.mode = entry.mode;
+  terms_.reporter.trace(Debug::kGenr, 1, "recv_generator({},{})", spot.path, ndx);
 
   if (o.list_only) {
     if (entry.is_dir() && (!own_turn || (!o.implied_dirs && entry.has(kImpliedDir)))) return {};

@@ -139,6 +139,7 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const Options& o = terms_.options;
   if (o.list_only || o.dry_run || destination_.solo() || !entry.is_dir() || !entry.active() || entry.has(kMissingDir)) return {};
   if (!o.implied_dirs && entry.has(kImpliedDir)) return {};
+  terms_.reporter.trace(Debug::kTime, 2, "touch_up_dirs: {}", path);
   // As with rsync, read and search permission stay lent where the owner may write.
   const auto lent = lent_.find(path);
   const bool fix_mode = lent != lent_.end() || (!terms_.may_chown && o.perms && !(entry.mode & S_IWUSR));

@@ -20,11 +20,11 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from || !spot.dir) return false;
-  // In this order: even where the source cannot be read, the directory has been written to.
-  auto output = placer_.open(request);
-  if (!output) return false;
-  touched(spot.dir_path);
+  // A hidden file is made first: even where the source cannot be read, the directory has been written to. In place nothing may be left.
   const auto source = match.dir->open_read(*from);
+  std::optional<Output> output = source || !terms_.inplace() ? placer_.open(request) : std::nullopt;
+  if (output) touched(spot.dir_path);
+  else if (source) return false;
   if (!source) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("open {}", destination_.shown(match.path)), source.error().sys);
     return false;

@@ -127,6 +127,7 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
       !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial)))
     return unmade_member(spot);
   const uint64_t rdev = device && spot.entry->extras() ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor) : 0;
+  terms_.reporter.trace(Debug::kGenr, 1, "mknod({}, 0{:o}, [{},{}])", spot.path, spot.mode, gnu_dev_major(rdev), gnu_dev_minor(rdev));
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);

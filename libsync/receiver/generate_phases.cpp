@@ -1,4 +1,6 @@
 // The course of the generating role: lists as they come, answers, the redo phase, late deletions, the closing phases.
+#include <unistd.h>
+
 #include "libsync/receiver/generate_spot.h"
 
 #include <chrono>
@@ -191,6 +193,7 @@ Status Generator::run() {
       if (entry.is_dir() && entry.has(kContentDir)) touched(entry.is_root() ? std::string() : entry.path());
     }
   }
+  terms_.reporter.trace(Debug::kGenr, 1, "generator starting pid={}", ::getpid());
   terms_.reporter.debug_line_if(Debug::kFlist, 1, fmt::format("delta-transmission {}", terms_.whole_file ? "disabled for local transfer or --whole-file" : "enabled"));
   std::shared_ptr<Segment> whole_list;
   while (!upcoming_.empty()) {
@@ -223,6 +226,7 @@ Status Generator::run() {
     current_ = nullptr;
   }
   working_phase_ = 1;
+  terms_.reporter.trace(Debug::kGenr, 1, "generate_files phase={}", 1);
   const auto wait_for = [&](int phases) -> Status {
     for (;;) {
       TRY(take_events(false));
@@ -234,6 +238,7 @@ Status Generator::run() {
     }
   };
   TRY(wait_for(1));
+  terms_.reporter.trace(Debug::kGenr, 1, "generate_files phase={}", 2);
 
   const bool delayed = terms_.options.delay_updates, late = terms_.late_deletion();
   const proto::Agreement& agreed = terms_.agreed;
@@ -253,6 +258,7 @@ Status Generator::run() {
       TRY(transfers_.phase_done());
       if (agreed.closing_handshake && !late) TRY(transfers_.phase_done());
     }
+    terms_.reporter.trace(Debug::kGenr, 1, "generate_files phase={}", 3);
     TRY(wait_for(3));
   }
   remover_.note_io_error(terms_.reporter.state().io_error);
@@ -279,6 +285,7 @@ Status Generator::run() {
       TRY(touch_up(entry, entry.path()));
     }
   }
+  terms_.reporter.trace(Debug::kGenr, 1, "generate_files finished");
   return {};
 }
 

@@ -77,7 +77,15 @@ Status LocalTransfers::hold(Held line) {
   return {};
 }
 
-Status LocalTransfers::report(int32_t, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) {
+// What a sender and a receiver would say of it.
+void LocalTransfers::trace_item(int32_t ndx, const Entry& entry) {
+  Reporter& reporter = terms_.reporter;
+  if (reporter.traces(Debug::kSend, 1)) reporter.trace(Debug::kSend, 1, "send_files({}, {})", ndx, sources_.full_path(entry));
+  if (reporter.traces(Debug::kRecv, 1)) reporter.trace(Debug::kRecv, 1, "recv_files({})", destination_.path_of(entry));
+}
+
+Status LocalTransfers::report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) {
+  trace_item(ndx, entry);
   terms_.totals.total_received += 4;
   terms_.totals.total_sent += 4;
   if (item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
@@ -98,6 +106,7 @@ Status LocalTransfers::request(Request request) {
 Status LocalTransfers::copy(Request& request) {
   const Options& o = terms_.options;
   Entry& entry = *request.entry;
+  trace_item(request.ndx, entry);
   auto source = sources_.open(entry);
   if (!source) {
     TRY(flush());
@@ -148,6 +157,7 @@ Status LocalTransfers::copy(Request& request) {
   line.advance(static_cast<int64_t>(**bytes));
   line.end();
   shown.data_bytes = **bytes;
+  if (terms_.reporter.traces(Debug::kSend, 1)) terms_.reporter.trace(Debug::kSend, 1, "sender finished {}", sources_.full_path(entry));
   if (at_once) show(shown, Moment::kDone);
   else TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(job.output), job.request, true);
@@ -160,6 +170,10 @@ Status LocalTransfers::copy(Request& request) {
 
 Status LocalTransfers::phase_done() {
   if (workers_) TRY(workers_->wait_idle());
+  if (phases_ < 2) {
+    terms_.reporter.trace(Debug::kSend, 1, "send_files phase={}", phases_ + 1);
+    terms_.reporter.trace(Debug::kRecv, 1, "recv_files phase={}", phases_ + 1);
+  }
   if (++phases_ == 2)
     placer_.place_delayed([this](const Request& request) {
       // Only now can other names be linked to it.

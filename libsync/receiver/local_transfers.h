@@ -39,6 +39,7 @@ class LocalTransfers final : public Transfers {
   enum class Moment : uint8_t { kOnly, kStart, kDone, kBoth };  // of a transfer, or no transfer at all
   void show(const Held& line, Moment moment);
   Status hold(Held line);
+  void trace_item(int32_t ndx, const Entry& entry);
   Status copy(Request& request);
   void remove_source(const std::shared_ptr<Segment>& segment, const Entry& entry);
   void remove_oldest();

@@ -206,6 +206,8 @@ std::optional<Output> Placer::open(const Request& request) {
 // Renames the hidden file onto the target; across file systems (--temp-dir) through a hidden file beside the target.
 bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
   const auto leaf = io::Leaf::check(request.leaf);
+  if (terms_.reporter.traces(Debug::kRecv, 1))
+    terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", join_path(terms_.options.temp_dir.empty() ? dir_of_path(request.path) : terms_.options.temp_dir, temp.name()), request.path);
   if (!leaf) return false;
   Status moved = temp.commit(*request.dir, *leaf);
   if (!moved && moved.error().sys == ETXTBSY) {
@@ -278,6 +280,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   }
   if (o.fsync) (void)output.file().sync();
   if (output.in_place && !output.partial_in_place) {
+    terms_.reporter.trace(Debug::kRecv, 1, "finishing {}", request.path);
     if (auto now = output.file().info())
       apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
                        {.times = verified, .exact_times = true, .xattrs = values_known()});
@@ -345,6 +348,7 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     if (terms_.options.backup) {  // whatever took the name in the meantime
       if (!backups_.make(request.path, *request.dir, *leaf, true)) continue;  // told
     }
+    terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", place->path, request.path);
     if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {
       terms_.reporter.error_transfer(role_, fmt::format("rename failed for {} (from {})", destination_.shown(request.path), place->path), moved.error().sys);
       continue;

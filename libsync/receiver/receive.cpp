@@ -232,6 +232,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (terms_.progress && output)
     line = terms_.progress->begin_file(segment ? segment->first_position + (ndx - segment->first_ndx()) : 0, entry.size);
   uint64_t reached = 0;
+  if (job.basis) terms_.reporter.trace(Debug::kDeltasum, 2, "recv mapped {} of size {}", basis.path, basis_bytes);
   auto result = rebuild(job, head, *tokens_, channel_.in, terms_, [&](uint64_t done) {
     reached = done;
     line.advance(static_cast<int64_t>(done));
@@ -240,6 +241,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     if (output) placer_.abandon(std::move(*output), *request, reached > 0);
     return fail(result.error());
   }
+  terms_.reporter.trace(Debug::kDeltasum, 2, "got file_sum");
   terms_.totals.literal_bytes += static_cast<int64_t>(result->literal_bytes);
   terms_.totals.matched_bytes += static_cast<int64_t>(result->matched_bytes);
   if (output) line.end();
@@ -283,6 +285,7 @@ Status Receiver::on_item(int32_t ndx) {
   if (!segment || !entry)
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
   if (!entry->active()) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
+  if (terms_.reporter.traces(Debug::kRecv, 1)) terms_.reporter.trace(Debug::kRecv, 1, "recv_files({})", destination_.path_of(*entry));
   if (terms_.carries_xattrs(item.flags))
     TRY(terms_.meta->read_values(entry->extras() ? entry->extras()->xattrs : -1, channel_.in));
   if (item.flags & proto::kTransfer) {
@@ -328,6 +331,7 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
   }
   if (list_complete_) TRY(events_.push(Event{.what = Event::What::kListEof}));
 
+  terms_.reporter.trace(Debug::kRecv, 1, "recv_files({}) starting", window_.empty() ? 0 : window_.oldest()->count());
   for (;;) {
     const int32_t ndx = TRY(next_index());
     if (ndx >= 0) {
@@ -352,10 +356,12 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
       TRY(list_over(*window_.oldest()));
     }
     if (++phase_ > proto::last_phase(terms_.agreed)) break;
+    terms_.reporter.trace(Debug::kRecv, 1, "recv_files phase={}", phase_);
     if (phase_ == 2 && terms_.options.delay_updates) place_delayed();
     TRY(events_.push(Event{.what = Event::What::kPhase}));
   }
   if (terms_.options.delay_updates && !terms_.agreed.third_phase) place_delayed();
+  terms_.reporter.trace(Debug::kRecv, 1, "recv_files finished");
   terms_.reporter.heap(Role::kReceiver);
   if (!terms_.am_server) statistics_ = TRY(proto::read_statistics(terms_.agreed, channel_.in));
   TRY(events_.push(Event{.what = Event::What::kPhase}));

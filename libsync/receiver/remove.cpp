@@ -48,7 +48,7 @@ std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::
     if (!real) return std::nullopt;
     return seen(Object::named(dir, leaf), *real, terms_, Role::kGenerator, destination_.shown(path)).value_or(*real);
   }
-  const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos;
+  const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos && !terms_.reporter.traces(Debug::kDel, 2);
   if (terms_.may_chown && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
     return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
   const auto info = dir.info(leaf);
@@ -69,6 +69,7 @@ Status Remover::check() const {
 }
 
 Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
+  terms_.reporter.trace(Debug::kDel, 3, "delete_dir_contents({}) flags={}", path, (manner.no_uid_write ? 1 : 0) | (manner.recurse ? 2 : 0));
   const auto inside = dir.child(leaf);
   if (!inside) {
     if (inside.error().sys == ENOENT) return Outcome::kGone;
@@ -124,6 +125,7 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
       const std::string child = join_path(path, name.leaf);
       const auto checked = io::Leaf::check(name.leaf);
       if (name.info.is_dir() && self && name.info.dev != self->dev) {
+        terms_.reporter.trace(Debug::kDel, 1, "mount point, {}, pins parent directory", child);
         result = Outcome::kNotEmpty;
         continue;
       }
@@ -142,6 +144,8 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
 
 Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner) {
   const bool is_dir = S_ISDIR(mode);
+  const auto flags = [&] { return (manner.no_uid_write ? 1 : 0) | (manner.dir_is_empty ? 4 : manner.recurse ? 2 : 0); };
+  terms_.reporter.trace(Debug::kDel, 2, "delete_item({}) mode={:o} flags={}", path, mode, flags());
   // Without write permission a directory of ours could not be emptied.
   if (manner.no_uid_write && !terms_.options.dry_run) (void)dir.set_mode(leaf, (mode | S_IWUSR) & 07777);
   if (is_dir && !manner.dir_is_empty) {
@@ -231,6 +235,9 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
       file_system_ = self->dev;
     }
   }
+  terms_.reporter.trace(Debug::kDel, 2, "delete_in_dir({})", path);
+  if (terms_.reporter.traces(Debug::kFilter, 2))
+    terms_.reporter.trace(Debug::kFilter, 2, "[generator] pushing local filters for {}/", path == "." ? destination_.absolute() : join_path(destination_.absolute(), path));
   const auto listing = (*dir)->list();
   if (!listing) {
     unreadable(listing.error());
@@ -247,6 +254,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
   for (const io::DirEntry& item : listing->entries) {
     const char* name = listing->name(item);
     std::string child = join_path(path, name);
+    terms_.reporter.trace(Debug::kFlist, 2, "[generator] make_file({},*,2)", child);
     const bool listed = list.has_any(child, terms_.order());
     // rsync looks at what is to stay, too, and what it cannot see is an error.
     if (listed && !terms_.options.fake_super) continue;
@@ -299,6 +307,7 @@ Status Remover::delete_everywhere(const Segment& list) {
       if (info && info->is_symlink() && terms_.options.keep_dirlinks) info = (*parent)->info_following(*leaf);
       if (!info || !info->is_dir()) continue;
     }
+    if (entry.has(kTopDir)) terms_.reporter.trace(Debug::kDel, 1, "deleting in {}", path);
     TRY(delete_in(path, list, entry.has(kTopDir)));
   }
   return {};

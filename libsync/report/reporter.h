@@ -4,6 +4,8 @@
 // goes is decided here from the role (client or server), --stderr, -q and whether frames are on.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -99,6 +101,13 @@ class Reporter {
   void info_line(std::string_view line);
   void info_line_if(Info what, int level, std::string_view line);
   void debug_line_if(Debug what, int level, std::string_view line);
+  // Traces (--debug, -vvv) for those who look for a fault: what roles do, worded as rsync does. Nobody asked for them: a look at a
+  // level is all they cost, as long as the arguments are at hand; else ask traces() first.
+  bool traces(Debug what, int level) const { return options_.verbosity.shows(what, level); }
+  template <class... Args>
+  void trace(Debug what, int level, fmt::format_string<Args...> text, Args&&... args) {
+    if (traces(what, level)) [[unlikely]] info_line(fmt::format(text, std::forward<Args>(args)...));
+  }
   // To standard output only, not to the log; exactly these bytes.
   void client_text(std::string_view text);
   // The same without newline at the end; whatever is said next by another function starts on a new line, except by the

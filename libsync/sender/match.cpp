@@ -228,6 +228,8 @@ class Output {
     return advance(bytes.size());
   }
   Status block(int32_t number, Bytes content) {
+    if (rules_.trace) rules_.trace(fmt::format("match at {} last_match={} j={} len={} n={}", done_, traced_, number, content.size(), done_ - traced_));
+    traced_ = done_ + content.size();
     whole_file_.update(content);
     TRY(tokens_.match(number, content, out_));
     totals_.matched_bytes += content.size();
@@ -258,6 +260,7 @@ class Output {
   Writer& out_;
   const io::Stop& stop_;
   uint64_t done_ = 0;
+  uint64_t traced_ = 0;  // the end of the last match, for traces
   uint64_t next_look_ = 0;
   MatchTotals totals_;
 };
@@ -558,7 +561,12 @@ Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const
   if (rules.append || index == nullptr || index->head().empty()) {
     TRY(output.rest_as_literals());
   } else {
+    if (rules.trace) {
+      rules.trace("built hash table");
+      rules.trace(fmt::format("hash search b={} len={}", index->head().block_bytes, source_bytes));
+    }
     TRY(Search(content, *index, rules, strong, output).run());
+    if (rules.trace) rules.trace("done hash search");
   }
   TRY(tokens.end_file(out));
 
@@ -571,6 +579,10 @@ Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const
     totals.damaged = true;
     totals.damage = content.damage();
     totals.file_sum = wrong_digest(totals.file_sum);
+  }
+  if (rules.trace) {
+    rules.trace("sending file_sum");
+    rules.trace(fmt::format("false_alarms={} hash_hits={} matches={}", totals.false_alarms, totals.hash_hits, totals.matches));
   }
   return totals;
 }

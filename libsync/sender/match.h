@@ -97,6 +97,8 @@ struct MatchRules {
   bool append_verify = false;
   // Fill MatchTotals::hash_hits as rsync counts them (for --debug=deltasum); costs time.
   bool count_hash_hits = false;
+  // What is found, line by line (--debug=deltasum2); empty: nobody looks.
+  std::function<void(std::string_view line)> trace;
   // Called now and then with the number of source bytes that have been answered.
   std::function<void(uint64_t done)> progress;
 };

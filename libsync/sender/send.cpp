@@ -223,6 +223,7 @@ Status Sender::answer(Ask& ask) {
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [sender]", ask.ndx));
   }
   Entry& entry = gap ? segment->parent->entry : segment->by_ndx(ask.ndx);
+  if (terms_.reporter.traces(Debug::kSend, 1)) terms_.reporter.trace(Debug::kSend, 1, "send_files({}, {})", ask.ndx, sources_->full_path(entry));
   if (!(ask.item.flags & proto::kTransfer)) {
     show(entry, ask, 0, {});
     TRY(channel_.indexes_out->write(ask.ndx, channel_.out));
@@ -345,6 +346,10 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
   rules.append_from = append ? ask.head.file_bytes() : 0;
   rules.append_verify = append && terms_.append_verify;
   rules.count_hash_hits = o.verbosity.shows(Debug::kDeltasum);
+  const std::string traced = o.verbosity.shows(Debug::kDeltasum, 2) || o.verbosity.shows(Debug::kSend, 1) ? sources_->full_path(entry) : std::string();
+  if (o.verbosity.shows(Debug::kDeltasum, 2)) rules.trace = [&](std::string_view found) { terms_.reporter.info_line(found); };
+  terms_.reporter.trace(Debug::kDeltasum, 2, "send_files mapped {} of size {}", traced, bytes);
+  terms_.reporter.trace(Debug::kDeltasum, 2, "calling match_sums {}", traced);
   rules.progress = [&](uint64_t done) { line.advance(static_cast<int64_t>(done)); };
   // Devices are not mapped: what they hold may change under a mapping without a signal.
   io::MapFile map(*file, bytes, info.is_regular() ? io::MapFile::Access::kScan : io::MapFile::Access::kSequential, terms_.io.get());
@@ -366,11 +371,13 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
                                    totals.damage.sys != 0 ? totals.damage.sys : ENODATA);
   }
   entry.set(kSent);
+  terms_.reporter.trace(Debug::kSend, 1, "sender finished {}", traced);
   return {};
 }
 
 Status Sender::answer_requests() {
   const proto::Agreement& agreed = terms_.agreed;
+  terms_.reporter.trace(Debug::kSend, 1, "send_files starting");
   TRY(keep_ahead(false));
   bool said_end = false;
   int goodbyes = 0;
@@ -434,10 +441,12 @@ Status Sender::answer_requests() {
       }
     }
     if (++phase_ <= proto::last_phase(agreed)) {
+      terms_.reporter.trace(Debug::kSend, 1, "send_files phase={}", phase_);
       TRY(proto::write_done(*channel_.indexes_out, channel_.out));
       continue;
     }
     // End of items.
+    terms_.reporter.trace(Debug::kSend, 1, "send files finished");
     const int io_error = terms_.reporter.state().io_error;
     if (io_error != io_error_before_ && agreed.no_send_messages) channel_.mux.post(proto::IoErrorMessage{io_error});
     terms_.reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches={}  hash_hits={}  false_alarms={} data={}",

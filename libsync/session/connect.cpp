@@ -24,6 +24,13 @@ Result<FarProgram> start_far_program(const Options& options, const Operand& far,
   std::vector<std::string> words = TRY(shell_words(options, variable && *variable ? variable : "ssh", far, daemon));
   words.push_back(options.rsync_path);
   words.insert(words.end(), far_words.begin(), far_words.end());
+  reporter.trace(Debug::kCmd, 2, "cmd={} machine={} user={} path={}", options.shell.empty() ? "<NULL>" : options.shell, far.host.empty() ? "<NULL>" : far.host,
+                 far.user.empty() ? "<NULL>" : far.user, far.path.empty() ? "<NULL>" : far.path);
+  if (reporter.traces(Debug::kCmd, 2)) {
+    std::string each;
+    for (size_t i = 0; i < words.size(); ++i) each += fmt::format("cmd[{}]={} ", i, words[i]);
+    reporter.client_text(each + "\n");
+  }
   if (options.verbosity.shows(Debug::kCmd)) {
     std::string line = "opening connection using:";
     for (const std::string& word : words) {

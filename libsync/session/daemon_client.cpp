@@ -294,6 +294,8 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
     if (error.fault == Fault::kConnectTimeout) error.sys = 0;
     return fail(std::move(error));
   }
+  if (reporter.traces(Debug::kConnect, 2))
+    if (const auto peer = io::peer_of(fd->get())) reporter.trace(Debug::kConnect, 2, "Connected to {} ({})", to_host, peer->address);
   io::apply_each_socket_option(fd->get(), options.sockopts, [&](const Error& error) { reporter.error_line(error.text, false); });
   if (!request.empty()) TRY(pass_proxy(fd->get(), request, options, stop));
   return fd;

@@ -116,6 +116,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   const auto ids = system_names();
   auto setup = IdMap::Setup::of_process(o, true);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
+  if (terms.reporter.traces(Debug::kOwn, 2)) setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
   ListReceiver lists(terms, no_reader, TRY(IdMap::from_options(o, std::move(setup), *ids)), {});
   TRY(lists.heed(filters));
 
@@ -142,6 +143,7 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
   if (!destination || o.list_only) wanted.path.assign(1, '.'), wanted.entries = 2;
   blame = Role::kReceiverStart;
+  terms.reporter.trace(Debug::kRecv, 1, "get_local_name count={} {}", wanted.entries, destination.value_or("NULL"));
   Destination dest = TRY(Destination::open(wanted, terms));
   TRY(check_receiving_dirs(terms, dest));
   blame = Role::kReceiver;

@@ -53,11 +53,23 @@ proto::HandshakeWishes wishes_of(const Options& options, bool server, bool we_se
   return wishes;
 }
 
+namespace {
+
+// Of "LOCAL,REMOTE" the local one, as traces show it.
+std::string_view charset_of(std::string_view spec) {
+  const std::string_view local = spec.substr(0, spec.find(','));
+  return local.empty() || local == "." ? "[LOCALE]" : local;
+}
+
+}  // namespace
+
 void say_algorithms(const Terms& terms) {
   const Options& o = terms.options;
   const proto::Agreement& agreed = terms.agreed;
   const int level = terms.am_server ? 3 : 1;
   const std::string_view who = terms.am_server ? "Server" : "Client";
+  terms.reporter.trace(Debug::kProto, 1, "({}) Protocol versions: remote={}, negotiated={}", who, agreed.far_version, agreed.version);
+  if (!o.iconv.empty() && o.iconv != "-") terms.reporter.trace(Debug::kIconv, 1, "[{}] charset: {}", terms.am_server ? "server" : "client", charset_of(o.iconv));
   const auto negotiated = [&](const std::string& choice) {
     return agreed.varint_entry_flags && (choice.empty() || choice == "auto" || choice == "auto,auto") ? " negotiated" : "";
   };
@@ -75,6 +87,7 @@ void let_rules_speak(RuleWorld& world, Reporter& reporter) {
   if (!world.complain) world.complain = [&reporter](std::string_view line) { reporter.error_line(line, false); };
   if (!reporter.options().verbosity.shows(Debug::kFilter)) return;
   world.explain = [&reporter](std::string_view line) { reporter.debug_line_if(Debug::kFilter, 1, line); };
+  world.explains_all = reporter.traces(Debug::kFilter, 2);
 }
 
 Result<OperatorFiles> read_operator_files(const Options& options, Reporter& reporter) {
@@ -205,6 +218,7 @@ void ListLines::done(int64_t entries) {
 }
 
 Status check_receiving_dirs(const Terms& terms, const Destination& destination) {
+  terms.reporter.trace(Debug::kChdir, 1, "[Receiver] change_dir({})", destination.absolute());
   BasisDirs::open(terms, destination).say_missing(terms);
   const Options& o = terms.options;
   if (!o.backup_dir.empty()) {
@@ -233,8 +247,18 @@ Status check_receiving_dirs(const Terms& terms, const Destination& destination) 
 
 Result<proto::Agreement> shake_hands(Connection& connection, const proto::HandshakeWishes& wishes, bool as_server) {
   Channel& channel = connection.channel;
-  auto agreed = as_server ? proto::handshake_as_server(channel.in, channel.out, wishes)
-                          : proto::handshake_as_client(channel.in, channel.out, wishes);
+  proto::HandshakeWishes traced;
+  const bool traces = connection.reporter && connection.reporter->traces(Debug::kNstr, as_server ? 3 : 2);
+  if (traces) {
+    traced = wishes;
+    traced.tell_lists = [&](std::string_view kind, std::string_view ours, std::string_view theirs) {
+      const std::string_view here = as_server ? "server" : "client";
+      connection.reporter->info_line(fmt::format("Client {} list (on {}): {}", kind, here, as_server ? theirs : ours));
+      connection.reporter->info_line(fmt::format("Server {} list (on {}): {}", kind, here, as_server ? ours : theirs));
+    };
+  }
+  auto agreed = as_server ? proto::handshake_as_server(channel.in, channel.out, traces ? traced : wishes)
+                          : proto::handshake_as_client(channel.in, channel.out, traces ? traced : wishes);
   if (!agreed && agreed.error().fault == Fault::kSocket && agreed.error().text.empty())
     return fail(Fault::kStream, "safe_write failed to write 4 bytes to socket", agreed.error().sys);
   return agreed;

@@ -20,6 +20,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   NameService* const names = terms.names ? terms.names : own_names.get();
   auto setup = IdMap::Setup::of_process(o, terms.agreed.id0_names);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
+  if (terms.reporter.traces(Debug::kOwn, 2)) setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
   TRY(lists.heed(filters));
 
@@ -52,6 +53,7 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   wanted.entries = static_cast<int>(lists.entries());
   wanted.first_is_dir = first->count() > 0 && first->sorted(0).is_dir();
   if (!destination || o.list_only) wanted.path.assign(1, '.'), wanted.entries = 2;
+  terms.reporter.trace(Debug::kRecv, 1, "get_local_name count={} {}", wanted.entries, destination.value_or("NULL"));
   Destination dest = TRY(Destination::open(wanted, terms));
   if (!o.module_name.empty() && dest.absolute().starts_with(o.module_root)) {
     ItemStyle style = terms.reporter.style();

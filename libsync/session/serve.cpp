@@ -115,6 +115,8 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   }
 
   say_algorithms(terms);
+  if (we_send) reporter.trace(Debug::kSend, 1, "server_sender starting pid={}", ::getpid());
+  else reporter.trace(Debug::kRecv, 1, "server_recv({}) starting pid={}", options.operands.size(), ::getpid());
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
   const std::string start = operands.front();
