@@ -278,6 +278,16 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   }
   if (o.dry_run) return told();
   const io::Leaf to = TRY(io::Leaf::check(place.leaf));
+  if (!o.backup_dir.empty() && place.leaf == leaf.view()) {
+    // Where the backup directory is the destination, this would be its own backup. rsync takes it for gone then, which costs an exit
+    // code and nothing else.
+    const auto here = dir.self(), there = place.dir->self();
+    if (here && there && here->dev == there->dev && here->ino == there->ino) {
+      terms_.reporter.state().io_error |= 2;
+      terms_.reporter.warning_line(fmt::format("file has vanished: {}", destination_.shown(path)));
+      return true;
+    }
+  }
   if (const auto old = place.dir->info(to); old && old->is_dir()) {
     const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
     if (const Status cleared = clear_way(place.path, *place.dir, to, rules, false); !cleared) {
@@ -291,6 +301,7 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   if (keep_target) {
     moved = dir.hard_link(leaf, *place.dir, to);
     if (!moved && moved.error().sys == EEXIST) {
+      if (const auto kept = place.dir->info(to); kept && kept->dev == info->dev && kept->ino == info->ino) return told();  // kept before
       TRY(place.dir->unlink(to));
       moved = dir.hard_link(leaf, *place.dir, to);
     }

@@ -16,7 +16,6 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
   request.leaf = spot.leaf_text;
   request.mode = spot.mode;
   request.from_alternate = true;
-  request.replaces = spot.here && spot.here->is_regular();
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from || !spot.dir) return false;
@@ -111,13 +110,11 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   const Options& o = terms_.options;
   Entry& entry = *spot.entry;
   std::optional<io::FileInfo> compared = spot.here;
-  bool replaces = spot.here.has_value();
   if (decision.clear_the_way) {
     if (!TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return unmade_member(spot);
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
-    replaces = false;
   }
   if (o.write_devices && spot.here && spot.here->is_device() && spot.here->size == 0) {
     if (const auto device = spot.dir->open_read(*spot.leaf))
@@ -242,7 +239,6 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   request.dir = spot.dir;
   request.leaf = spot.leaf_text;
   request.mode = o.dry_run ? spot.mode : mode_of_new_content(spot, basis);
-  request.replaces = replaces;
   fuzzy_.used(spot.leaf_text);
   if (o.moves_content()) {
     if (!spot.dir && !o.dry_run && spot.dir_error != ENOENT) {

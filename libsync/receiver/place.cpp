@@ -299,7 +299,8 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   }
   const auto leaf = io::Leaf::check(request.leaf);
   if (!leaf) return Placed::kFailed;
-  if (o.backup && request.replaces && !request.redo) {
+  // Whatever has the name by now: it may be the backup of another file.
+  if (o.backup && !request.from_alternate && !request.redo) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.

@@ -35,7 +35,6 @@ struct Request {
   uint32_t mode = 0;                        // effective, after the local rules of a run without -p
   Basis basis;
   proto::Item item;
-  bool replaces = false;                    // something that can be backed up is at the target now
   bool redo = false;                        // second attempt: full sums, no backup, no append
   bool from_alternate = false;              // content is copied from an alternate tree and takes its name at once
   bool whole = false;                       // do not send sums

@@ -107,7 +107,8 @@ void SourceView::remove(const Entry& entry, const std::optional<proto::SuccessMe
     terms_.reporter.sender_error_line(fmt::format("ERROR: Skipping sender remove of destination file: {}", name));
     return;
   }
-  const bool same = (!S_ISREG(info->mode) || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&
+  // Of what a followed link led to, the link itself says another size.
+  const bool same = (info->is_device() || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&
                     (entry.nsec == 0 || info->mtime.nsec == entry.nsec);
   if (!same) {
     terms_.reporter.sender_error_line(fmt::format("ERROR: Skipping sender remove for changed file: {}", name));
