@@ -214,6 +214,9 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       say.error(fmt::format("{} {} failed", change_uid ? "chown" : "chgrp", shown()), s.error().sys);
       return updated;
     }
+    // To the system calls this number means "leave it".
+    if (change_uid && entry.uid == UINT32_MAX) terms.reporter.error_line(fmt::format("uid 4294967295 (-1) is impossible to set on {}", shown()), true);
+    if (change_gid && entry.gid == UINT32_MAX) terms.reporter.error_line(fmt::format("gid 4294967295 (-1) is impossible to set on {}", shown()), true);
     if (now.mode & (S_ISUID | S_ISGID)) {
       if (const auto again = object.info()) now = found = *again;
     }

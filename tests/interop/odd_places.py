@@ -1,0 +1,94 @@
+"""Places that overlap: a source that is its own destination or lies in it, other names of the same files, backups and partial files
+that go where files are, links on the way. Nothing may be lost here that rsync keeps."""
+from interop.lab import Wrong, expect_same_tree, journey, tail
+from support import trees
+from support.running import NEW, OURS
+
+TREE = [
+    "file a/f 600 bytes seed=1", "file a/z 0 bytes", "file a/sub 20 bytes seed=2", "file a/b/g 30 bytes seed=3", "dir a/b/e",
+    "symlink a/lo -> ../out", "symlink a/lb -> b", "file out 8 bytes seed=4",
+    "file d/f 3 bytes seed=5", "file d/sub/x 1 bytes seed=6", "file d/sub/s2/y 1 bytes seed=7", "file d/extra 1 bytes seed=8",
+    "file d/b/g 30 bytes seed=3", "file d/f~ 2 bytes seed=9", "symlink d/lo -> ../out", "symlink d/lb -> sub",
+    "hard hl/f = a/f", "hard hl/z = a/z", "hard hl/b/g = a/b/g", "symlink dl -> d", "symlink al -> a", "file f2 5 bytes seed=10",
+]
+COMMANDS = """
+-a --remove-source-files a/ a/
+-a --remove-source-files -I a/ a/
+-a --remove-source-files --no-W -I a/ a/
+-a --remove-source-files --inplace -I a/ a/
+-a --remove-source-files a/ al/
+-aH --remove-source-files a/ a/
+-a --remove-source-files a/b/ a/
+-a --remove-source-files hl/ a/
+-a --remove-source-files --inplace hl/ a/
+-a --remove-source-files a/f a/f
+-a --remove-source-files a/f a/f d/
+-a --remove-source-files -L a/lo d/
+-a --remove-source-files -L a/lb/ d/
+-a --remove-source-files --copy-unsafe-links a/ d/
+-a --remove-source-files --link-dest=../a a/ d/
+-a --remove-source-files --compare-dest=../a a/ d/
+-a --remove-source-files --existing --ignore-existing a/ d/
+-a --remove-source-files a/f nowhere/x/y
+-a -I --inplace a/ a/
+-a -I --inplace --no-W a/ a/
+-a -I --append-verify hl/ a/
+-a -I -b a/ a/
+-aH -I --inplace hl/ a/
+-a a/b/ a/
+-a --delete a/b/ a/
+-a --delete d/ a/
+-a --link-dest=. a/ d/
+-a --link-dest=../d -I a/ d/
+-aI --link-dest=../hl --inplace a/ d/
+-a -b --backup-dir=. a/ d/
+-a -b --backup-dir=../d a/ d/
+-a -b --backup-dir=../a a/ d/
+-a -b --backup-dir=extra --delete a/ d/
+-a -b --backup-dir=lo --delete a/ d/
+-a -b --backup-dir=f --delete a/ d/
+-a -b --suffix= a/ d/
+-a -b --delete --suffix=~ a/ d/
+-a --partial-dir=. a/ d/
+-a --partial-dir=sub a/ d/
+-a --partial-dir=f a/ d/
+-a --partial-dir=lo --delay-updates a/ d/
+-a -T. a/ d/
+-a --delete nope/ a/ d/
+-a --delete a/nope d/
+-a --delete --force nope/ a/ d/
+-aK --delete a/ dl/
+-a --delete a/ dl
+-a --delete al d/
+-aL --delete d/ a/
+-a a/f d/lo
+-a --inplace a/f d/lo
+-a --append a/f d/lo
+-a f2 a/lo
+-a f2 a
+-a a f2
+-a --delete a f2
+-a a/f a/z f2
+-aR a/b/../f d/
+-aR --delete a/b/../b/ d/
+""".strip().split("\n")
+
+
+@journey
+def odd_places(lab):
+    def same(command):
+        folders = {}
+        codes = {}
+        for program in (NEW, OURS):
+            work = folders[program] = lab.folder()
+            trees.build(work, TREE)
+            got = lab.rsync(program, None, command.split(), work, 30)
+            if got.hung:
+                raise Wrong(f"{program} HUNG")
+            codes[program] = got.code
+        if codes[OURS] != codes[NEW]:
+            raise Wrong(f"exit code {codes[OURS]}, rsync's is {codes[NEW]}: {tail(got)}")
+        expect_same_tree(folders[NEW], folders[OURS], command, ignore=("mtime",))
+
+    for command in COMMANDS:
+        yield f"odd places: {command}", lambda c=command: same(c)
