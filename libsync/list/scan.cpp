@@ -78,8 +78,8 @@ void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bo
     return;
   }
   general_error();
-  // With -x rsync asks for a directory's file system before it opens it, where directories are listed one by one.
-  const bool asked_first = error == ELOOP && terms_.options.one_file_system > 0 && terms_.agreed.incremental;
+  // With -x rsync asks for a directory's file system before it opens it, where directories are listed one by one (and -L follows).
+  const bool asked_first = error == ELOOP && terms_.options.copy_links && terms_.options.one_file_system > 0 && terms_.agreed.incremental;
   const std::string name = shown(root, path);
   terms_.reporter.error_transfer(Role::kSender, !is_dir ? fmt::format("readlink_stat({}) failed", name) : fmt::format("{} {} failed", asked_first ? "link_stat" : "opendir", name), error);
 }
