@@ -110,8 +110,12 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
   const Options& o = terms_.options;
   target.clear();
   if (o.copy_links || follow_all) {
-    if (o.fake_super && too_many_links(root, path)) return fail(Error(ELOOP));
-    return dir.info_following(leaf);
+    if (!o.fake_super) return dir.info_following(leaf);
+    if (too_many_links(root, path)) return fail(Error(ELOOP));
+    const io::FileInfo there = TRY(dir.info_following(leaf));
+    const auto itself = looked != nullptr ? *looked : dir.info(leaf);
+    // What a link leads to stands for itself, as with rsync.
+    return itself && !itself->is_symlink() ? seen(Object::named(dir, leaf), there, terms_, Role::kSender, shown(root, path)) : there;
   }
   io::FileInfo info = TRY(looked != nullptr ? *looked : dir.info(leaf));
   if (o.fake_super) {
