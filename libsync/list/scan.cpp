@@ -129,7 +129,7 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
     }
   }
   if (!info.is_symlink()) return info;
-  if (follow_dirs || o.copy_dirlinks) {
+  if ((follow_dirs || o.copy_dirlinks) && !(o.fake_super && too_many_links(root, path))) {
     const auto there = dir.info_following(leaf);
     if (there && there->is_dir()) return *there;
     // A link out of a daemon's module: whether there is a directory is not for the client to know, nor is it a link now.
