@@ -276,7 +276,9 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   if (!S_ISLNK(new_mode) && ((now.mode ^ new_mode) & 07777) != 0) {
     if (!options.fake_super) {
       if (const Status s = object.set_mode(new_mode & 07777); !s) {
-        say.error(fmt::format("failed to set permissions on {}", shown()), s.error().sys);
+        // A symlink that -K took for a directory has none: rsync finds one link too many there.
+        const auto itself = s.error().sys == EOPNOTSUPP ? object.info() : fail(s.error());
+        say.error(fmt::format("failed to set permissions on {}", shown()), itself && itself->is_symlink() ? ELOOP : s.error().sys);
         return updated;
       }
     }

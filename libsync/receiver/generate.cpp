@@ -110,17 +110,22 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
     if (!dir && o.relative && !o.implied_dirs && entry.mode != 0 && !o.dry_run) {
       // Parents that were not sent are made with the usual permissions.
       std::shared_ptr<const io::Dir> above = destination_.root();
+      int unmade = 0;
       for (size_t at = 0; above && at < spot.dir_path.size();) {
         const size_t end = std::min(spot.dir_path.find('/', at), spot.dir_path.size());
         const std::string part(spot.dir_path.substr(at, end - at));
         const auto leaf = io::Leaf::check(part);
         if (!leaf) break;
-        (void)above->make_dir(*leaf, 0777);
+        if (const Status made = above->make_dir(*leaf, 0777); !made && made.error().sys != EEXIST) unmade = made.error().sys;
         auto next = destination_.dir(spot.dir_path.substr(0, end));
         above = next ? *next : nullptr;
         at = end + 1;
       }
       dir = destination_.dir(spot.dir_path);
+      // Where the last of them is there, but no directory, only what needs it fails.
+      if (!dir && unmade == 0 && dir.error().sys == ENOTDIR && !destination_.dir(dir_of_path(spot.dir_path))) unmade = ENOTDIR;
+      if (!dir && unmade != 0 && std::exchange(unmade_parent_, spot.dir_path) != spot.dir_path)
+        terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.dir_path)), unmade_error_ = unmade);
     }
     if (dir) {
       spot.dir = *dir;
@@ -143,8 +148,11 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
       else if (info.error().fault == Fault::kFileIo) return fail(info.error());
       else spot.stat_error = info.error().sys;
     } else {
-      // A link on the way that leads out is one too many for rsync.
-      spot.stat_error = spot.dir_error = dir.error().sys == EXDEV ? ELOOP : dir.error().sys;
+      // A link on the way that leads out is one too many for rsync, and so is what is no directory before the last of them.
+      int error = dir.error().sys;
+      if (error == ENOTDIR)
+        if (const auto above = destination_.dir(dir_of_path(spot.dir_path)); !above && above.error().sys == ENOTDIR) error = ELOOP;
+      spot.stat_error = spot.dir_error = error == EXDEV ? ELOOP : error;
       spot.no_dir = true;
       spot.leaf_text = destination_.leaf_of(entry);
       if (const auto leaf = io::Leaf::check(spot.leaf_text.data())) spot.leaf = *leaf;

@@ -116,6 +116,8 @@ class Generator {
   bool list_complete_ = false;
   int64_t entries_ = 0;
   int phases_seen_ = 0;
+  std::string unmade_parent_;  // one that was not sent (--no-implied-dirs) and could not be made: told once
+  int unmade_error_ = 0;
   std::deque<int32_t> redo_;
   std::deque<int32_t> leaderless_;  // members that wait in groups whose last member leads nobody
   std::optional<Error> closed_;

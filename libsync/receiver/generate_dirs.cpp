@@ -94,8 +94,10 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     const uint32_t made_mode = o.fake_super ? (spot.mode | S_IRWXU) & 0777 : spot.mode & 07777;
     Status made = spot.dir && spot.leaf ? spot.dir->make_dir(*spot.leaf, made_mode) : fail(Error(spot.dir ? ENOENT : spot.dir_error));
     if (!made && made.error().sys != EEXIST) {
+      // rsync has tried to make the parent once more.
+      const bool unmade_parent = made.error().sys == ENOENT && unmade_error_ != 0 && unmade_parent_ == spot.dir_path;
       if (report_late) TRY(tell());
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.path)), made.error().sys);
+      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.path)), unmade_parent ? unmade_error_ : made.error().sys);
       skip_contents();
       return {};
     }
