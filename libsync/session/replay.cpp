@@ -98,6 +98,7 @@ int run_replay(const Options& typed, const Journey& journey, OperatorFiles& file
   if (!file) return ending.of(file.error());
   // Nobody listens to what a receiving side says to its sender.
   const io::Fd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!nowhere.valid()) return ending.of(Error(Fault::kFileIo, "open /dev/null failed", errno));
   Connection connection(file->get(), nowhere.get(), typed, stop);
   connection.reporter = &reporter;
   connection.client = true;
