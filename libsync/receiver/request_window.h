@@ -35,8 +35,8 @@ class RequestWindow {
   size_t size() const { return size_; }
 
  private:
-  static constexpr int64_t kNoticeable = 2000;  // microseconds; below it, who ran first is chance
-  static constexpr int kConvinced = 2;          // in a row; one alone may be a busy machine
+  static constexpr int64_t kNoticeable = 10'000;  // microseconds; below it, who ran first is chance, and the least of requests is enough
+  static constexpr int kConvinced = 3;             // in a row; fewer may be a busy machine
   int bursts_ = 0;
   size_t size_ = kLeast;
   bool pausing_ = false;
