@@ -18,9 +18,9 @@ Generator::Generator(const Terms& terms, const FilterRules& filters, Destination
 }
 
 void Generator::touched(std::string_view dir) {
-  if (dir == last_touched_ && !touched_.empty()) return;
+  if (last_touched_ == dir) return;
   last_touched_ = dir;
-  touched_.emplace(dir);
+  if (!touched_.contains(dir)) touched_.emplace(dir);
 }
 
 Result<bool> Generator::parent_known(const Segment& segment, const Entry& entry) {

@@ -118,6 +118,7 @@ class Generator {
   int phases_seen_ = 0;
   std::string unmade_parent_;  // one that was not sent (--no-implied-dirs) and could not be made: told once
   int unmade_error_ = 0;
+  int lists_released_ = 0;
   std::deque<int32_t> redo_;
   std::deque<int32_t> leaderless_;  // members that wait in groups whose last member leads nobody
   std::optional<Error> closed_;
@@ -132,8 +133,14 @@ class Generator {
   bool has_fresh_dir_ = false;
   std::string last_parent_;
   bool last_parent_known_ = false;
-  std::unordered_set<std::string> touched_;
-  std::string last_touched_;
+  // Directories that something was made in, until their times were set again: what stayed, strewn among lists that come and go, would
+  // keep the heap from ever being one piece again.
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+  std::unordered_set<std::string, NameHash, std::equal_to<>> touched_;
+  std::optional<std::string> last_touched_;  // is in it
   bool backups_below_ = false;      // directories for backups are made inside the destination
   std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
   std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions

@@ -148,7 +148,7 @@ Status Generator::touch_up(const Entry& entry, const std::string& path) {
   const uint32_t mode = (lent != lent_.end() ? lent->second : entry.mode) & 07777;
   const bool keeps_time = o.times && !o.omit_dir_times, may_be_link = o.keep_dirlinks && path != ".";
   // What went through a symlink (-K) may have touched any directory.
-  const bool fix_time = keeps_time && (o.keep_dirlinks || touched_.contains(path == "." ? std::string() : path));
+  const bool fix_time = keeps_time && (o.keep_dirlinks || touched_.contains(path == "." ? std::string_view() : std::string_view(path)));
   if (!fix_mode && !fix_time) return {};
   const std::string name(leaf_of_path(path));
   const auto leaf = io::Leaf::check(name);

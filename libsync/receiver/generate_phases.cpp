@@ -1,4 +1,5 @@
 // The course of the generating role: lists as they come, answers, the redo phase, late deletions, the closing phases.
+#include <malloc.h>
 #include <unistd.h>
 
 #include "libsync/receiver/generate_spot.h"
@@ -128,9 +129,19 @@ Status Generator::release_finished() {
       // Deletions that come late move directory times again. So may directories for backups, but from here on rsync does
       // not look after that.
       if (terms_.delete_mode == DeleteMode::kDelay) late_dirs_.push_back(oldest->parent);
-      else TRY(touch_up(oldest->parent->entry, std::string(oldest->parent->path())));
+      else {
+        const std::string path(oldest->parent->path());
+        TRY(touch_up(oldest->parent->entry, path));
+        if (const auto done = touched_.find(path == "." ? std::string_view() : std::string_view(path)); done != touched_.end()) {
+          touched_.erase(done);
+          last_touched_.reset();
+        }
+      }
     }
     segments_.pop_front();
+    // What lists left between things that stay is given back now and then: a million files would leave a third of the heap in holes.
+    constexpr int kListsBetween = 32;
+    if (++lists_released_ % kListsBetween == 0) ::malloc_trim(64 * 1024);
   }
   return {};
 }
