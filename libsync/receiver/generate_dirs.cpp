@@ -10,6 +10,9 @@ void Generator::say_unmade(const Spot& spot) {
     if (!still_here->is_symlink()) return;
     error = ELOOP;
   }
+  // What is no directory on the way counts as a link there.
+  if (!spot.dir && !spot.dir_path.empty())
+    if (const auto above = destination_.dir(spot.dir_path); !above && above.error().sys != ENOENT) error = ELOOP;
   const std::string shown = destination_.shown(spot.path);
   terms_.reporter.error_transfer(Role::kGenerator, spot.dir || spot.dir_path.empty() ? fmt::format("gen_entry_copy_xattrs: openat({}) failed", shown)
                                                                 : fmt::format("gen_entry_copy_xattrs: secure open of {} failed", shown), error);

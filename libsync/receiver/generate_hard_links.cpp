@@ -48,8 +48,14 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
   if (spot.here && spot.here->is_dir() && !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return false;
   const bool replaces = spot.here && !spot.here->is_dir();
   if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link", " => " + leader)) return false;
-  TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, leader));
-  name_itself(spot, " => ", leader);
+  std::string shown = leader;
+  if (std::shared_ptr<Segment> list; terms_.options.dry_run && group.basis_dir >= 0 && !segment_of(group.leader_ndx, list)) {
+    // Of a leader whose list is done with, a dry run of rsync knows only where it would have been linked from.
+    const std::string from = join_path(basis_.name(group.basis_dir), leader);
+    shown = from.starts_with('/') ? from : join_path(destination_.absolute(), from);
+  }
+  TRY(report(spot, compared, proto::kLocalChange | proto::kXnameFollows, shown));
+  name_itself(spot, " => ", shown);
   return true;
 }
 
@@ -74,7 +80,10 @@ Result<bool> Generator::link_check(Spot& spot) {
   return true;
 }
 
-Status Generator::finish_group(Spot& spot, int basis_dir) { return finish_group_of(*spot.entry, spot.path, basis_dir); }
+Status Generator::finish_group(Spot& spot, int basis_dir) {
+  if (basis_dir >= 0) links_.group_of(*spot.entry).leader_ndx = spot.ndx;
+  return finish_group_of(*spot.entry, spot.path, basis_dir);
+}
 
 Status Generator::finish_group_of(Entry& entry, const std::string& path, int basis_dir) {
   HardLinks::Group& group = links_.group_of(entry);

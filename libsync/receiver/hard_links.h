@@ -28,6 +28,7 @@ class HardLinks {
     State state = State::kOpen;
     std::string leader_path;      // once done
     int basis_dir = -1;           // dry run: the leader is a match in this basis directory
+    int32_t leader_ndx = -1;      // ... and has this index
     std::vector<Member> waiting;  // each counts as in progress in its segment
     std::vector<int32_t> passed;  // indexes of members that hold nothing up (--compare-dest has them, or they could
                                   // not be made), but are to become links where another is made

@@ -174,12 +174,13 @@ Status LocalTransfers::phase_done() {
     terms_.reporter.trace(Debug::kSend, 1, "send_files phase={}", phases_ + 1);
     terms_.reporter.trace(Debug::kRecv, 1, "recv_files phase={}", phases_ + 1);
   }
+  std::vector<int32_t> linked;  // only once all are in place: see Receiver::place_delayed()
   if (++phases_ == 2)
-    placer_.place_delayed([this](const Request& request) {
-      // Only now can other names be linked to it.
-      if (request.entry->has(kLinked)) (void)answer(Event::What::kDone, request.ndx);
+    placer_.place_delayed([&](const Request& request) {
+      if (request.entry->has(kLinked)) linked.push_back(request.ndx);
       if (terms_.options.remove_source_files || terms_.options.remove_sent_files) remove_source(request.segment, *request.entry);
     });
+  for (const int32_t ndx : linked) (void)answer(Event::What::kDone, ndx);
   remove_arrived();
   return events_.push(Event{.what = Event::What::kPhase});
 }

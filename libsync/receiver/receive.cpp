@@ -79,11 +79,13 @@ void Receiver::tell_success(int32_t ndx, std::string_view path) {
 }
 
 void Receiver::place_delayed() {
-  placer_.place_delayed([this](const Request& request) {
+  std::vector<int32_t> linked;
+  placer_.place_delayed([&](const Request& request) {
     tell_success(request.ndx, request.path);
-    // Only now can other names be linked to it.
-    if (request.entry->has(kLinked)) (void)events_.push(Event{.what = Event::What::kDone, .ndx = request.ndx});
+    if (request.entry->has(kLinked)) linked.push_back(request.ndx);
   });
+  // Only now can other names be linked to them: one may be that of a partial directory, in which others still lay.
+  for (const int32_t ndx : linked) (void)events_.push(Event{.what = Event::What::kDone, .ndx = ndx});
 }
 
 Result<bool> Receiver::replay_wants(int32_t ndx, int list) {
