@@ -49,8 +49,9 @@ struct ErrorExitMessage {
   int32_t exit_code;
 };
 struct SuccessMessage {
-  // What lies at the file's place now. Travels only between two ends on one machine, as between rsync's of a local run: a source that
-  // is its own destination must not be removed.
+  // What lies at the file's place now. Travels only between two ends on one machine, as between rsync's of a local run:
+  // a source that is its own destination must not be removed. Taken from anybody: who invents one keeps a source, as
+  // who does not tell of success.
   struct Place {
     uint64_t dev = 0, ino = 0;
   };

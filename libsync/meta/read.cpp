@@ -110,11 +110,12 @@ Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const 
   return real;
 }
 
-uint32_t default_perms_in(const io::Dir& dir, const Terms& terms) {
+uint32_t default_perms_in(const io::Dir& dir, const Terms& terms, std::string_view dir_path) {
   const uint32_t by_mask = default_perms_of_mask(terms.umask);
   const auto acl = io::read_acl(io::Xattrs(dir), io::AclKind::kDefault);
   if (!acl || acl->user_obj == io::kNoAccess) return by_mask;
-  terms.reporter.trace(Debug::kAcl, 1, "got ACL-based default perms {:o} for directory", io::mode_of_acl(*acl, 0) & 0777);
+  terms.reporter.trace(Debug::kAcl, 1, "got ACL-based default perms {:o} for directory {}",
+                       io::mode_of_acl(*acl, 0) & 0777, dir_path);
   return io::mode_of_acl(*acl, 0) & 0777;
 }
 

@@ -27,7 +27,7 @@ Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const 
                           std::string_view shown);
 
 // The permissions that new files in `dir` may have without -p: what its default ACL grants, else what the umask leaves.
-uint32_t default_perms_in(const io::Dir& dir, const Terms& terms);
+uint32_t default_perms_in(const io::Dir& dir, const Terms& terms, std::string_view dir_path);
 // Where there is no such directory.
 void say_no_default_perms(std::string_view dir_path, int error, const Terms& terms);
 

@@ -36,7 +36,7 @@ Result<bool> Generator::parent_known(const Segment& segment, const Entry& entry)
 
 // What files get in a directory without -p. Where there is none that could tell, rsync says what it was told about that.
 uint32_t Generator::default_perms_at(const Spot& spot) const {
-  if (spot.dir) return default_perms_in(*spot.dir, terms_);
+  if (spot.dir) return default_perms_in(*spot.dir, terms_, spot.dir_path.empty() ? "." : spot.dir_path);
   int error = spot.dir_error;
   const std::string name(leaf_of_path(spot.dir_path));
   const auto above = destination_.dir(dir_of_path(spot.dir_path));
@@ -123,9 +123,15 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
       }
       dir = destination_.dir(spot.dir_path);
       // Where the last of them is there, but no directory, only what needs it fails.
-      if (!dir && unmade == 0 && dir.error().sys == ENOTDIR && !destination_.dir(dir_of_path(spot.dir_path))) unmade = ENOTDIR;
-      if (!dir && unmade != 0 && std::exchange(unmade_parent_, spot.dir_path) != spot.dir_path)
-        terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.dir_path)), unmade_error_ = unmade);
+      if (!dir && unmade == 0 && dir.error().sys == ENOTDIR && !destination_.dir(dir_of_path(spot.dir_path)))
+        unmade = ENOTDIR;
+      if (!dir && unmade != 0 && unmade_parent_ != spot.dir_path) {
+        unmade_parent_ = spot.dir_path;
+        unmade_error_ = unmade;
+        terms_.reporter.error_transfer(
+            Role::kGenerator, fmt::format("recv_generator: mkdir {} failed", destination_.shown(spot.dir_path)),
+            unmade);
+      }
     }
     if (dir) {
       spot.dir = *dir;

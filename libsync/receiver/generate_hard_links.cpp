@@ -62,20 +62,21 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
 // True if the entry's group settles it: it was linked, or waits for the member under way.
 Result<bool> Generator::link_check(Spot& spot) {
   HardLinks::Group& group = links_.group_of(*spot.entry);
+  const bool traces = !spot.entry->has(kLinkFirst) && terms_.reporter.traces(Debug::kHlink, 2);
   const auto trace = [&](std::string_view what) {
-    if (!spot.entry->has(kLinkFirst) && terms_.reporter.traces(Debug::kHlink, 2))
-      terms_.reporter.trace(Debug::kHlink, 2, "hlink for {} ({},{}): {}", spot.ndx, spot.path, spot.entry->extras()->link_key, what);
+    terms_.reporter.trace(Debug::kHlink, 2, "hlink for {} ({},{}): {}", spot.ndx, spot.path,
+                          spot.entry->extras()->link_key, what);
   };
   if (group.state == HardLinks::State::kBusy) {
-    trace(fmt::format("waiting for {}", group.waiting.empty() ? -1 : group.waiting.back().ndx));
+    if (traces) trace(fmt::format("waiting for {}", group.waiting.empty() ? -1 : group.waiting.back().ndx));
     links_.wait(group, {spot.ndx, spot.segment, spot.entry});
     return true;
   }
   if (group.state != HardLinks::State::kDone) {
-    trace("looking for a leader");
+    if (traces) trace("looking for a leader");
     return false;
   }
-  trace("leader is " + group.leader_path);
+  if (traces) trace("leader is " + group.leader_path);
   if (TRY(link_to(spot, group, false))) TRY(success(spot));
   return true;
 }

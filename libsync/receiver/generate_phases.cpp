@@ -139,7 +139,8 @@ Status Generator::release_finished() {
       }
     }
     segments_.pop_front();
-    // What lists left between things that stay is given back now and then: a million files would leave a third of the heap in holes.
+    // What lists left between things that stay is given back now and then (of 2.4 MiB in a first copy of a million
+    // files, 0.2).
     constexpr int kListsBetween = 32;
     if (++lists_released_ % kListsBetween == 0) ::malloc_trim(64 * 1024);
   }

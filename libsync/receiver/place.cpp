@@ -114,11 +114,15 @@ void Placer::learn_fresh(const std::shared_ptr<const io::Dir>& dir, uint32_t ask
   out.made = fresh_.info;
 }
 
-// The hidden file `name` as messages show it.
-std::string Placer::shown_temp(const Request& request, std::string_view name) const {
+// Where the hidden file `name` lies: below the destination, or absolute.
+std::string Placer::temp_path(const Request& request, std::string_view name) const {
   const std::string& temp_dir = terms_.options.temp_dir;
-  if (temp_dir.starts_with('/')) return fmt::format("\"{}\"", join_path(temp_dir, name));
-  return destination_.shown(join_path(temp_dir.empty() ? dir_of_path(request.path) : temp_dir, name));
+  return join_path(temp_dir.empty() ? dir_of_path(request.path) : temp_dir, name);
+}
+
+std::string Placer::shown_temp(const Request& request, std::string_view name) const {
+  const std::string path = temp_path(request, name);
+  return path.starts_with('/') ? fmt::format("\"{}\"", path) : destination_.shown(path);
 }
 
 std::string Placer::shown_output(const Request& request, const Output& output) const {
@@ -207,7 +211,7 @@ std::optional<Output> Placer::open(const Request& request) {
 bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
   const auto leaf = io::Leaf::check(request.leaf);
   if (terms_.reporter.traces(Debug::kRecv, 1))
-    terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", join_path(terms_.options.temp_dir.empty() ? dir_of_path(request.path) : terms_.options.temp_dir, temp.name()), request.path);
+    terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", temp_path(request, temp.name()), request.path);
   if (!leaf) return false;
   Status moved = temp.commit(*request.dir, *leaf);
   if (!moved && moved.error().sys == ETXTBSY) {
@@ -347,7 +351,10 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     const auto from = io::Leaf::check(place->leaf);
     if (!from) continue;
     if (terms_.options.backup) {  // whatever took the name in the meantime
-      if (!backups_.make(request.path, *request.dir, *leaf, true)) continue;  // told
+      const auto made = backups_.make(request.path, *request.dir, *leaf, true);
+      if (!made && !made.error().text.empty())
+        terms_.reporter.error_transfer(role_, made.error().text, 0);  // what is not told yet
+      if (!made) continue;
     }
     terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", place->path, request.path);
     if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {

@@ -78,6 +78,7 @@ class Placer {
     io::FileInfo info;
     uint32_t asked_mode = 0;
   };
+  std::string temp_path(const Request& request, std::string_view name) const;
   std::string shown_temp(const Request& request, std::string_view name) const;
   std::string shown_output(const Request& request, const Output& output) const;
   void say_no_temp(const Request& request, int error);

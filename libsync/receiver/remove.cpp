@@ -69,7 +69,7 @@ Status Remover::check() const {
 }
 
 Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
-  terms_.reporter.trace(Debug::kDel, 3, "delete_dir_contents({}) flags={}", path, (manner.no_uid_write ? 1 : 0) | (manner.recurse ? 2 : 0));
+  terms_.reporter.trace(Debug::kDel, 3, "delete_dir_contents({}) flags={}", path, manner.flags());
   const auto inside = dir.child(leaf);
   if (!inside) {
     if (inside.error().sys == ENOENT) return Outcome::kGone;
@@ -144,8 +144,7 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
 
 Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner) {
   const bool is_dir = S_ISDIR(mode);
-  const auto flags = [&] { return (manner.no_uid_write ? 1 : 0) | (manner.dir_is_empty ? 4 : manner.recurse ? 2 : 0); };
-  terms_.reporter.trace(Debug::kDel, 2, "delete_item({}) mode={:o} flags={}", path, mode, flags());
+  terms_.reporter.trace(Debug::kDel, 2, "delete_item({}) mode={:o} flags={}", path, mode, manner.flags());
   // Without write permission a directory of ours could not be emptied.
   if (manner.no_uid_write && !terms_.options.dry_run) (void)dir.set_mode(leaf, (mode | S_IWUSR) & 07777);
   if (is_dir && !manner.dir_is_empty) {

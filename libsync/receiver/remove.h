@@ -49,6 +49,8 @@ class Remover {
     bool making_room = false;
     bool dir_is_empty = false;
     bool no_uid_write = false;
+    // As rsync's traces number them.
+    int flags() const { return (no_uid_write ? 1 : 0) | (dir_is_empty ? 4 : recurse ? 2 : 0); }
   };
   Status check() const;
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);

@@ -48,6 +48,7 @@ TEST_CASE("control: every message comes back as it was") {
   CHECK(placed.place->dev == UINT64_MAX);
   CHECK(placed.place->ino == 1);
   CHECK(!std::get<SuccessMessage>(*back(framed(SuccessMessage{7}))).place);
+  for (const uint32_t bytes : {0u, 3u, 5u, 19u, 21u, 0xffffffu}) CHECK_FALSE(check_message_header(100, bytes));
   CHECK(std::get<NoSendMessage>(*back(framed(NoSendMessage{0}))).ndx == 0);
   const auto d = std::get<DeletedMessage>(*back(framed(DeletedMessage{"a b\nc", true})));
   CHECK(d.name == "a b\nc");
