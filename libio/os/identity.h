@@ -1,4 +1,4 @@
-// Users, groups, and what this process may become.
+// Users, groups, where this process stands and what it may become.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,8 @@ uint32_t file_mask();
 void set_file_mask(uint32_t mask);
 
 std::string host_name();
+// Where relative paths of this process start; "" if that is gone or hidden.
+std::string working_directory();
 
 // For the daemon, before any thread starts. Real, effective and saved ids at once; there is no way back.
 Status become_user(uint32_t uid);

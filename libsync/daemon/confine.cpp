@@ -38,9 +38,7 @@ std::optional<uint32_t> group_of(const std::string& name) {
 std::string collapsed(std::string_view path) {
   std::string whole;
   if (!path.starts_with('/')) {
-    char* cwd = ::getcwd(nullptr, 0);
-    whole = cwd ? cwd : "";
-    std::free(cwd);
+    whole = io::working_directory();
     whole += '/';
   }
   whole += path;

@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 
+#include "libio/os/identity.h"
 #include "libproto/ids_wire.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/list/paths.h"
@@ -436,8 +435,7 @@ Status ListReceiver::finish(Segment& segment) {
 Status ListReceiver::heed(const FilterRules& filters) {
   if (!terms_.options.prune_empty_dirs || filters.empty()) return {};
   // The destination is not known yet: full paths start where we are.
-  std::error_code unknown;
-  spared_ = TRY(FilterScope::at_root(filters, Side::kReceiver, std::filesystem::current_path(unknown).string()));
+  spared_ = TRY(FilterScope::at_root(filters, Side::kReceiver, io::working_directory()));
   return {};
 }
 

@@ -1,12 +1,12 @@
 #include "libsync/receiver/destination.h"
 
 #include "libio/os/components.h"
+#include "libio/os/identity.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <climits>
 #include <cstring>
@@ -77,9 +77,7 @@ void DirCache::forget(std::string_view path) {
 std::string absolute_path(std::string_view path) {
   std::string whole;
   if (path.empty() || path[0] != '/') {
-    char* cwd = ::getcwd(nullptr, 0);
-    whole = cwd ? cwd : "";
-    std::free(cwd);
+    whole = io::working_directory();
     whole += '/';
   }
   whole += path;

@@ -29,14 +29,17 @@ class RequestWindow {
     pausing_ = false;
     const int64_t all_us = now_us - since_us_;
     bursts_ = all_us >= kNoticeable && 2 * first_us_ > all_us ? bursts_ + 1 : 0;
-    if (bursts_ >= kConvinced && size_ < kMost) size_ *= 2;
+    if (bursts_ >= kConvinced && size_ < kMost) {
+      size_ *= 2;
+      bursts_ = 0;  // each step wants to be convinced anew
+    }
     return false;
   }
   size_t size() const { return size_; }
 
- private:
   static constexpr int64_t kNoticeable = 10'000;  // microseconds; below it, who ran first is chance, and the least of requests is enough
-  static constexpr int kConvinced = 3;             // in a row; fewer may be a busy machine
+  static constexpr int kConvinced = 8;             // in a row, for each doubling; fewer may be a busy machine
+ private:
   int bursts_ = 0;
   size_t size_ = kLeast;
   bool pausing_ = false;

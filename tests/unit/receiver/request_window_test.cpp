@@ -38,13 +38,24 @@ TEST_CASE("request window: a slow sender close by does not make it grow") {
 TEST_CASE("request window: a sender far away makes it grow, up to a bound") {
   RequestWindow window;
   int64_t now = 1'000'000;
-  one_pause(window, now, 100'000, 10);
-  one_pause(window, now, 100'000, 10);
-  CHECK(window.size() == RequestWindow::kLeast);  // twice is chance
-  one_pause(window, now, 100'000, 10);
-  CHECK(window.size() == 2 * RequestWindow::kLeast);
+  for (size_t size = RequestWindow::kLeast; size < 4 * RequestWindow::kLeast; size *= 2) {
+    for (int i = 1; i < RequestWindow::kConvinced; ++i) one_pause(window, now, 100'000, 10);
+    CHECK(window.size() == size);  // still chance
+    one_pause(window, now, 100'000, 10);
+    CHECK(window.size() == 2 * size);
+  }
   for (int i = 0; i < 100; ++i) one_pause(window, now, 100'000, 10);
   CHECK(window.size() == RequestWindow::kMost);
+}
+
+TEST_CASE("request window: a machine that is busy now and then does not make it grow") {
+  RequestWindow window;
+  int64_t now = 1'000'000;
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 1; k < RequestWindow::kConvinced; ++k) one_pause(window, now, 100'000, 10);
+    one_pause(window, now, 100, 100);
+  }
+  CHECK(window.size() == RequestWindow::kLeast);
 }
 
 TEST_CASE("request window: what is answered at once says nothing about the distance") {
