@@ -33,17 +33,22 @@ class Unavailable(Exception):
     pass
 
 
-def first_line(path):
+def version_text(path):
     try:
         out = subprocess.run([path, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return out.decode(errors="replace").partition("\n")[0]
+    return out.decode(errors="replace")
 
 
 def program_version(path):
-    match = re.match(r"\S+\s+version (\S+)\s+protocol version (\d+)", first_line(path))
+    match = re.match(r"\S+\s+version (\S+)\s+protocol version (\d+)", version_text(path))
     return match.group(1) if match else None
+
+
+def is_ours(path):
+    """Whether the program at `path` is ocsync, whatever it is called: where it has replaced rsync, it must not be its own measure."""
+    return "ocsync" in version_text(path)
 
 
 def write_program(path, text):
@@ -67,6 +72,9 @@ class Programs:
         for label, paths in candidates.items():
             for path in filter(None, paths):
                 version = program_version(path) if os.path.exists(path) else None
+                if label != OURS and is_ours(path):
+                    self.notes.append(f"{path} is ocsync, not rsync: nothing can be measured by it")
+                    continue
                 if version is None or (label == NEW and not version.startswith("3.5")) or (label == OLD and not version.startswith("3.2")):
                     continue
                 folder = os.path.join(home, "bin", label)
