@@ -121,8 +121,7 @@ class Generator {
   int lists_released_ = 0;
   std::deque<int32_t> redo_;
   std::deque<int32_t> leaderless_;  // members that wait in groups whose last member leads nobody
-  std::optional<Error> closed_;
-  bool closed_normally_ = false;
+  bool closed_ = false;  // the reading role has ended as it should
 
   uint32_t default_perms_;          // of new files in default_perms_dir_, without -p
   std::string default_perms_dir_;

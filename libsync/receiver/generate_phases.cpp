@@ -47,8 +47,8 @@ Status Generator::on_event(Event event) {
     case Event::What::kListEof: list_complete_ = true; return {};
     case Event::What::kPhase: ++phases_seen_; return {};
     case Event::What::kClosed:
-      if (event.error.text.empty() && event.error.sys == 0 && event.error.fault == Fault::kSystem) closed_normally_ = true;
-      else closed_ = std::move(event.error);
+      if (!event.error.text.empty() || event.error.sys != 0 || event.error.fault != Fault::kSystem) return fail(std::move(event.error));
+      closed_ = true;
       return {};
     default: break;
   }
@@ -69,23 +69,22 @@ Status Generator::on_event(Event event) {
   return {};
 }
 
-// Waits for one event.
+// Waits for one event. It is an error if none will come any more, so that whoever waits for something cannot wait for ever.
 Status Generator::take_one_event() {
   if (auto event = events_.try_pop()) return on_event(std::move(*event));
   TRY(transfers_.flush());
-  while (!closed_ && !closed_normally_) {
+  while (!closed_) {
     auto event = events_.pop_for(std::chrono::milliseconds(500));
     TRY(terms_.stop.check());
     if (event) return on_event(std::move(*event));
     if (events_.closed()) return fail(Fault::kClosed, "the reading role has ended");
   }
-  return {};
+  return fail(Fault::kStream, "the far side ended before the last phase");
 }
 
 Status Generator::take_events(bool wait) {
   if (wait) TRY(take_one_event());
   while (auto event = events_.try_pop()) TRY(on_event(std::move(*event)));
-  if (closed_) return fail(*closed_);
   return {};
 }
 
@@ -245,7 +244,6 @@ Status Generator::run() {
       TRY(redo_pending());
       TRY(release_finished());
       if (phases_seen_ >= phases) return {};
-      if (closed_normally_) return fail(Fault::kStream, "the far side ended before the last phase");
       TRY(take_events(true));
     }
   };

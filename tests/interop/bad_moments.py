@@ -59,6 +59,22 @@ def stalls(lab):
             yield f"cut: push after {n} bytes, far {server}", lambda n=n, s=server: cut(OURS, s, True, f"cut-up:{n}")
             yield f"cut: pull after {n} bytes, far {server}", lambda n=n, s=server: cut(OURS, s, False, f"cut-down:{n}")
 
+    # While lists come each option has its own way of waiting for them, and each must notice that none will come any more.
+    def cut_lists(server, push, options):
+        work = lab.folder()
+        trees.build(work, [f"file src/d{d:02}/file-number-{f} {f} bytes seed={f}" for d in range(30) for f in range(10)])
+        for n in (300, 900, 2000, 3500, 5000):
+            words = options + (["src/", "far:dst/"] if push else ["far:src/", "dst/"])
+            got = lab.rsync(OURS, server, words, work, 20, RSYNC_RSH=lab.relay(f"cut-{'up' if push else 'down'}:{n}"))
+            if got.hung:
+                raise Wrong(f"cut after {n} bytes: HUNG")
+            expect_code(got, {10, 12, 255, 1}, f"cut after {n} bytes")
+
+    for options in (["-rtn"], ["-rtnH"], ["-rtnH", "--delete"], ["-rtn", "--delete-before"], ["-rtnH", "--no-inc-recursive"], ["-rtnm"], ["-rtn", "--delete-after"]):
+        for server in (OURS, NEW):
+            yield f"cut among lists: push {' '.join(options)}, far {server}", lambda o=options, s=server: cut_lists(s, True, o)
+            yield f"cut among lists: pull {' '.join(options)}, far {server}", lambda o=options, s=server: cut_lists(s, False, o)
+
 
 @journey
 def changing_sources(lab):
