@@ -198,6 +198,12 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     if (stands_for) now = *stands_for;
     else if (real) now = *real;
   }
+  if (choice.without_content && !options.perms && !S_ISLNK(new_mode)) {
+    // rsync's receiving process gives an object its late attributes and with them the permissions of the list as it came,
+    // which without -p are not those that the generator had settled on. Not where a directory could not be filled any more.
+    const bool closes = now.is_dir() && !terms.may_chown && !options.fake_super && (entry.mode & S_IRWXU) != S_IRWXU;
+    if (!closes) new_mode = entry.mode | (now.is_dir() ? now.mode & S_ISGID : 0);
+  }
   if (terms.module_modes && !S_ISLNK(new_mode)) new_mode = terms.module_modes->apply(new_mode);
   if (choice.created && !options.perms && S_ISDIR(new_mode)) new_mode |= now.mode & S_ISGID;
 
@@ -239,15 +245,6 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   // On some systems this moves the time of modification, so that is set again.
   const bool xattrs_changed = choice.xattrs && options.xattrs > 0 && apply_xattrs(entry, object, now, say);
   if (xattrs_changed) updated |= kUpdatedXattrs;
-  if (xattrs_changed && choice.without_content && !options.perms && !S_ISLNK(new_mode)) {
-    // rsync's receiving process gives an object its late attributes and with them the permissions of the list as it came,
-    // which without -p are not those that the generator had settled on. Not where a directory could not be filled any more.
-    const bool closes = now.is_dir() && !terms.may_chown && (entry.mode & S_IRWXU) != S_IRWXU;
-    if (!closes) {
-      new_mode = entry.mode | (now.is_dir() ? now.mode & S_ISGID : 0);
-      if (terms.module_modes) new_mode = terms.module_modes->apply(new_mode);
-    }
-  }
 
   const bool skip_times =
       !choice.times || (options.omit_dir_times && now.is_dir()) || (options.omit_link_times && now.is_symlink());
