@@ -10,6 +10,7 @@
 #include "libsync/meta/apply.h"
 #include "libsync/meta/fake_super.h"
 #include "libsync/meta/read.h"
+#include "libsync/receiver/remove.h"
 
 namespace ocsync::sync {
 
@@ -167,45 +168,6 @@ std::unexpected<Error> Backups::lost(const std::string& path, int error) const {
   return fail(Error(Fault::kFileIo, {}, error));
 }
 
-// A directory where a backup is to go makes way with all that is in it, as far as no rule protects that and --max-delete allows: what
-// is in it counts, it itself does not (`counts`).
-Status Backups::clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts) {
-  const io::Dir inside = TRY(dir.child(leaf));
-  const FilterScope rules = TRY(above.enter(path, inside));
-  struct Name {
-    std::string leaf;
-    io::FileInfo info;
-  };
-  std::vector<Name> names;
-  const auto listing = TRY(inside.list());
-  for (const io::DirEntry& item : listing.entries)
-    if (const auto info = inside.info(TRY(io::Leaf::check(listing.name(item))))) names.push_back({listing.name(item), *info});
-  std::ranges::sort(names, [&](const Name& a, const Name& b) {
-    return compare_paths(a.leaf, a.info.is_dir(), b.leaf, b.info.is_dir(), terms_.order()) > 0;
-  });
-  bool empty = true;
-  for (const Name& name : names) {
-    const std::string child = join_path(path, name.leaf);
-    const io::Leaf checked = TRY(io::Leaf::check(name.leaf));
-    const bool is_dir = name.info.is_dir();
-    const Status gone = rules.excluded(child, is_dir, true) ? fail(Error())
-                        : is_dir                            ? clear_way(child, inside, checked, rules, true)
-                        : limit_.allows()                   ? inside.unlink(checked)
-                                                            : fail(Error());
-    if (gone) {
-      limit_.count();
-      terms_.reporter.deleted(child, name.info.mode, terms_.agreed.deleted_messages);
-      continue;
-    }
-    empty = false;
-    if (!is_dir && gone.error().sys != 0)
-      terms_.reporter.error_transfer(role_, fmt::format("delete_file: unlink({}) failed", child), gone.error().sys);
-    TRY(terms_.stop.check());
-  }
-  if (empty) return counts && !limit_.allows() ? fail(Error()) : dir.remove_dir(leaf);
-  terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
-  return fail(Error(ENOTEMPTY));
-}
 
 // A copy of the regular file at `path`, under a hidden name until it is whole.
 Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const {
@@ -290,8 +252,8 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   }
   if (const auto old = place.dir->info(to); old && old->is_dir()) {
     const FilterScope rules = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
-    if (const Status cleared = clear_way(place.path, *place.dir, to, rules, false); !cleared) {
-      if (cleared.error().fault == Fault::kUsage) return fail(cleared.error());  // rules that cannot be read
+    Remover remover(terms_, filters_, destination_, *this, role_);
+    if (!TRY(remover.make_way_for_backup(place.path, *place.dir, to, old->mode, rules))) {
       terms_.reporter.error_line(fmt::format("could not make way for backup directory: {}", place.path), true);
       return fail(Error(Fault::kFileIo, {}, EISDIR));
     }

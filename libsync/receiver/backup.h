@@ -43,7 +43,6 @@ class Backups {
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
-  Status clear_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const FilterScope& above, bool counts);
   Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, const Place* place, bool keep_target) const;
   Status copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const;
   std::unexpected<Error> told(const std::string& relative, int error, const char* call = nullptr) const;

@@ -11,7 +11,7 @@ namespace ocsync::sync {
 Generator::Generator(const Terms& terms, const FilterRules& filters, Destination& destination, Transfers& transfers, Events& events)
     : terms_(terms), filters_(filters), destination_(destination), transfers_(transfers), events_(events),
       backups_(terms, filters, destination, Role::kGenerator), placer_(terms, destination, backups_, Role::kGenerator),
-      remover_(terms, filters, destination, backups_), basis_(BasisDirs::open(terms, destination)), fuzzy_(terms, basis_),
+      remover_(terms, filters, destination, backups_, Role::kGenerator), basis_(BasisDirs::open(terms, destination)), fuzzy_(terms, basis_),
       default_perms_(0777 & ~terms.umask) {
   if (terms.module_filters && destination.root())
     if (auto scope = FilterScope::at_root(filters, Side::kReceiver, destination.absolute())) guard_ = std::move(*scope);

@@ -10,8 +10,8 @@
 
 namespace ocsync::sync {
 
-Remover::Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups)
-    : terms_(terms), filters_(filters), destination_(destination), backups_(backups) {}
+Remover::Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups, Role role)
+    : terms_(terms), filters_(filters), destination_(destination), backups_(backups), role_(role) {}
 
 // The rules in force inside `path`; those of the directories on the way are kept for the next call.
 Result<FilterScope> Remover::scope_in(const std::string& path) {
@@ -73,17 +73,18 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
   const auto inside = dir.child(leaf);
   if (!inside) {
     if (inside.error().sys == ENOENT) return Outcome::kGone;
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), inside.error().sys);
+    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)), inside.error().sys);
     return Outcome::kNotEmpty;
   }
   const auto listing = inside->list();
   if (!listing) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
+    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
     return Outcome::kNotEmpty;
   }
+
   std::optional<FilterScope> scope;
   if (!filters_.empty()) {
-    auto found = scope_in(path);
+    auto found = manner.for_backup ? manner.for_backup->enter(path, *inside) : scope_in(path);
     if (found) {
       scope = std::move(*found);
     } else if (found.error().fault != Fault::kSystem) {
@@ -92,7 +93,6 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
       return Outcome::kNotEmpty;
     }
   }
-  const auto self = inside->self();
 
   struct Name {
     std::string leaf;
@@ -124,14 +124,15 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
     for (const Name& name : names) {
       const std::string child = join_path(path, name.leaf);
       const auto checked = io::Leaf::check(name.leaf);
-      if (name.info.is_dir() && self && name.info.dev != self->dev) {
+      if (mounted(name.info)) {
         terms_.reporter.trace(Debug::kDel, 1, "mount point, {}, pins parent directory", child);
         result = Outcome::kNotEmpty;
         continue;
       }
-      const bool locked = !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
+      // rsync's receiving process does not look at who owns what.
+      const bool locked = role_ == Role::kGenerator && !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
       if (locked && !terms_.options.dry_run) (void)inside->set_mode(*checked, (name.info.mode | S_IWUSR) & 07777);
-      const Manner below{.recurse = true, .dir_is_empty = true};
+      const Manner below{.recurse = true, .dir_is_empty = true, .for_backup = manner.for_backup && scope ? &*scope : manner.for_backup};
       // A directory whose content had to stay is tried all the same: what is said and counted about it shows.
       if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone) result = Outcome::kNotEmpty;
       if (bad_rules_) return Outcome::kNotEmpty;
@@ -158,7 +159,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   if (is_dir) {
     what = "rmdir";
     if (!o.dry_run) done = dir.remove_dir(leaf);
-  } else if (o.backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
+  } else if (o.backup && !manner.for_backup && (!o.backup_dir.empty() || !backups_.is_backup_name(leaf.view()))) {
     what = "make_backup";
     const auto made = backups_.make(path, dir, leaf, false);
     if (!made) done = fail(made.error());
@@ -182,7 +183,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     const bool said = done.error().fault == Fault::kFileIo && done.error().text.empty();
     if (said && (error == EISDIR || !(terms_.local || terms_.am_server))) error = 0;
     if (error == ENOENT) return Outcome::kGone;
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("delete_file: {}({}) failed{}", what, path, said && error == 0 ? ": Success (0)" : ""), error);
+    terms_.reporter.error_transfer(role_, fmt::format("delete_file: {}({}) failed{}", what, path, said && error == 0 ? ": Success (0)" : ""), error);
     return Outcome::kFailed;
   }
   if (!manner.making_room) {
@@ -190,6 +191,7 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
     // rsync's other process is told no more than whether it was a directory.
     const bool told = terms_.local && terms_.agreed.deleted_messages;
     terms_.reporter.deleted(path, told ? (is_dir ? uint32_t{S_IFDIR} : uint32_t{S_IFREG}) : mode, terms_.agreed.deleted_messages);
+    if (manner.for_backup) return Outcome::kGone;  // rsync's receiving process counts these for itself
     terms_.totals.deleted.add(mode);
     if (S_ISDIR(mode)) ++counts_.dirs;
     else if (S_ISLNK(mode)) ++counts_.symlinks;
@@ -268,7 +270,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     return compare_paths(a.leaf, a.info.is_dir(), b.leaf, b.info.is_dir(), terms_.order()) > 0;
   });
   for (const Extra& extra : extras) {
-    if (extra.info.is_dir() && extra.info.dev != self->dev) {
+    if (mounted(extra.info)) {
       terms_.reporter.info_line_if(Info::kMount, 1, fmt::format("cannot delete mount point: {}", extra.path));
       continue;
     }
@@ -334,6 +336,15 @@ Result<bool> Remover::make_way(const std::string& path, const io::Dir& dir, io::
   static constexpr const char* kWords[] = {"regular file", "directory", "symlink", "device file", "special file"};
   terms_.reporter.error_line(fmt::format("could not make way for new {}: {}", kWords[static_cast<size_t>(what_for)], path), true);
   return false;
+}
+
+Result<bool> Remover::make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, const FilterScope& above) {
+  if (terms_.options.one_file_system > 0)
+    if (const auto self = dir.self()) file_system_ = self->dev;
+  const Manner manner{.recurse = true, .making_room = true, .for_backup = &above};
+  const bool gone = remove(path, dir, leaf, mode, manner) == Outcome::kGone;
+  TRY(check());
+  return gone;
 }
 
 Status Remover::delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here) {

@@ -16,7 +16,8 @@ namespace ocsync::sync {
 // One thread's own (the generator's).
 class Remover {
  public:
-  Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups);
+  // `role`: who speaks when something cannot be removed.
+  Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups, Role role);
 
   // Both do nothing where the destination is the new name of the only entry: what lies around that name is none of ours.
   // Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`; a `top_dir` stands for an argument,
@@ -34,6 +35,9 @@ class Remover {
   // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported). Errors, here and
   // below, end the run: rules that cannot be read, as then nobody knows what they protect.
   Result<bool> make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
+  // Removes the directory at `leaf` whose name a backup is to have; `path` is its name in messages and for the rules, of which
+  // only those below `above` count. Its content is not backed up; it counts for --max-delete, the directory itself does not. False: it could not (reported).
+  Result<bool> make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, const FilterScope& above);
   // --delete-missing-args, and everything else that deletes one named item.
   Status delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
 
@@ -49,8 +53,11 @@ class Remover {
     bool making_room = false;
     bool dir_is_empty = false;
     bool no_uid_write = false;
+    const FilterScope* for_backup = nullptr;  // making way for a backup: the rules of the directory above
     // As rsync's traces number them.
-    int flags() const { return (no_uid_write ? 1 : 0) | (dir_is_empty ? 4 : recurse ? 2 : 0); }
+    int flags() const {
+      return (no_uid_write ? 1 : 0) | (dir_is_empty ? 4 : recurse ? 2 : 0) | (for_backup ? 256 | (making_room ? 16 : 0) : 0);
+    }
   };
   Status check() const;
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
@@ -68,13 +75,16 @@ class Remover {
   const FilterRules& filters_;
   Destination& destination_;
   Backups& backups_;
+  const Role role_;
   proto::DeletionCounts counts_;
   bool warned_ = false;
   std::optional<Error> bad_rules_;
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
   std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
-  uint64_t file_system_ = 0;
+  // Whether -x keeps deletion away from a directory.
+  bool mounted(const io::FileInfo& info) const { return info.is_dir() && file_system_ != 0 && info.dev != file_system_; }
+  uint64_t file_system_ = 0;  // the one that -x stays in; 0: any
   std::vector<uint64_t> top_devices_;
 };
 

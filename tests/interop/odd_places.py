@@ -1,7 +1,10 @@
 """Places that overlap: a source that is its own destination or lies in it, other names of the same files, backups and partial files
 that go where files are, links on the way. Nothing may be lost here that rsync keeps."""
-from interop.lab import Wrong, expect_same_tree, journey, tail
-from support import trees
+import os
+import subprocess
+
+from interop.lab import Skip, Wrong, expect_same_tree, journey, tail
+from support import running, trees
 from support.running import NEW, OURS
 
 TREE = [
@@ -92,3 +95,40 @@ def odd_places(lab):
 
     for command in COMMANDS:
         yield f"odd places: {command}", lambda c=command: same(c)
+
+
+@journey
+def mounts(lab):
+    """Other file systems in what is deleted: -x keeps out of them, nothing else does; what is in the way of a backup is cleared alike."""
+    def after(client, server, words, work):
+        trees.build(work, ["file src/f 4 bytes seed=1", "file dst/f 5 bytes seed=2", "dir dst/extra/m", "dir dst/f~/m", "file dst/f~/o/x 1 bytes seed=3"])
+        mounted = []
+        try:
+            for place in ("extra/m", "f~/m"):
+                path = f"{work}/dst/{place}"
+                if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", path], stderr=subprocess.PIPE, check=False).returncode != 0:
+                    raise Skip("no file system can be mounted here")
+                mounted.append(path)
+                with open(path + "/keep", "w", encoding="ascii") as f:
+                    f.write("precious")
+            got = lab.rsync(client, server, words, work, 60)
+            if got.hung:
+                raise Wrong("HUNG")
+            left = sorted(os.path.relpath(os.path.join(top, name), work) for top, dirs, files in os.walk(work + "/dst") for name in dirs + files)
+            return got.code, left
+        finally:
+            for path in mounted:
+                subprocess.run(["umount", path], check=True)
+
+    def same(words):
+        if not running.is_root():
+            raise Skip("only root can mount a file system")
+        expected = after(NEW, NEW, words, lab.folder())
+        have = after(OURS, OURS, words, lab.folder())
+        if have != expected:
+            raise Wrong(f"{' '.join(words)}: exit code and what is left are {have}, rsync's are {expected}")
+
+    for options in ("-a --delete", "-ax --delete", "-axx --delete", "-ax --delete-delay", "-ab", "-abx --delete", "-ax --delete --force"):
+        for far in ("", "far:"):
+            words = options.split() + ["src/", far + "dst/"]
+            yield f"mounts: {' '.join(words)}", lambda w=words: same(w)
