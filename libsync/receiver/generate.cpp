@@ -73,7 +73,10 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
     return {};
   }
   if (!skip_below_.empty()) {
-    if (spot.path.size() > skip_below_.size() && spot.path.starts_with(skip_below_) && spot.path[skip_below_.size()] == '/') {
+    // Below the top of the tree lies all of a whole list; incremental ones are begun anew.
+    const bool below = skip_below_ == "." ? !terms_.agreed.incremental && !entry.is_root()
+                                          : spot.path.size() > skip_below_.size() && spot.path.starts_with(skip_below_) && spot.path[skip_below_.size()] == '/';
+    if (below) {
       if (entry.is_dir()) entry.set(kMissingDir);
       return {};
     }
