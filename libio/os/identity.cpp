@@ -90,7 +90,7 @@ Result<std::vector<uint32_t>> groups_of(const std::string& user, uint32_t primar
 
 uint32_t file_mask() {
   // The kernel shows it without changing it; elsewhere it must be set to be seen.
-  // The first lines are enough. No std::ifstream: it would bring all of C++'s locales into the program, 0.3 MiB resident.
+  // The first lines are enough. No std::ifstream: it would bring all of C++'s locales into the program.
   constexpr std::string_view kKey = "\nUmask:\t";
   char text[512];
   if (auto status = sys::open_at(AT_FDCWD, "/proc/self/status", O_RDONLY))

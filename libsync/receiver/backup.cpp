@@ -168,7 +168,6 @@ std::unexpected<Error> Backups::lost(const std::string& path, int error) const {
   return fail(Error(Fault::kFileIo, {}, error));
 }
 
-
 // A copy of the regular file at `path`, under a hidden name until it is whole.
 Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const {
   const auto from = dir.open_read(leaf);

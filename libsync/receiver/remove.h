@@ -13,7 +13,7 @@
 
 namespace ocsync::sync {
 
-// One thread's own (the generator's).
+// One thread's own: the generator's; whoever makes backups has one where a directory stands in a backup's way.
 class Remover {
  public:
   // `role`: who speaks when something cannot be removed.
@@ -36,7 +36,7 @@ class Remover {
   // below, end the run: rules that cannot be read, as then nobody knows what they protect.
   Result<bool> make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
   // Removes the directory at `leaf` whose name a backup is to have; `path` is its name in messages and for the rules, of which
-  // only those below `above` count. Its content is not backed up; it counts for --max-delete, the directory itself does not. False: it could not (reported).
+  // only those below `above` count. Its content is not backed up; it counts for --max-delete, the directory itself does not. False: it could not.
   Result<bool> make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, const FilterScope& above);
   // --delete-missing-args, and everything else that deletes one named item.
   Status delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
@@ -60,6 +60,8 @@ class Remover {
     }
   };
   Status check() const;
+  // Whether -x keeps deletion away from a directory.
+  bool mounted(const io::FileInfo& info) const { return info.is_dir() && file_system_ != 0 && info.dev != file_system_; }
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
   Result<FilterScope> scope_in(const std::string& path);
@@ -82,8 +84,6 @@ class Remover {
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
   std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
-  // Whether -x keeps deletion away from a directory.
-  bool mounted(const io::FileInfo& info) const { return info.is_dir() && file_system_ != 0 && info.dev != file_system_; }
   uint64_t file_system_ = 0;  // the one that -x stays in; 0: any
   std::vector<uint64_t> top_devices_;
 };

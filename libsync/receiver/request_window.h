@@ -39,6 +39,7 @@ class RequestWindow {
 
   static constexpr int64_t kNoticeable = 10'000;  // microseconds; below it, who ran first is chance, and the least of requests is enough
   static constexpr int kConvinced = 8;             // in a row, for each doubling; fewer may be a busy machine
+
  private:
   int bursts_ = 0;
   size_t size_ = kLeast;

@@ -1,6 +1,7 @@
 """Things that go wrong while a run is under way: a far side that stalls or breaks, files that change, a disk that fills."""
 import os
 import subprocess
+import time
 
 from interop.lab import Skip, Wrong, expect_code, expect_same_tree, journey, tail
 from support import running, trees
@@ -23,6 +24,25 @@ def both(lab, pairs, prepare, words, check=None, timeout=60, rsh=None):
             raise Wrong(f"{who}: exit code {got.code}, rsync's is {codes[f'{NEW}>{NEW}']}: {tail(got)}")
         if check:
             check(work, got, who)
+
+
+def ended_in(work, seconds):
+    """Waits until no process is left whose current directory is `work`."""
+    def left():
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/cwd").startswith(work):
+                    return True
+            except OSError:
+                pass
+        return False
+
+    deadline = time.monotonic() + seconds
+    while left():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @journey
@@ -69,6 +89,8 @@ def stalls(lab):
             if got.hung:
                 raise Wrong(f"cut after {n} bytes: HUNG")
             expect_code(got, {10, 12, 255, 1}, f"cut after {n} bytes")
+            if not ended_in(work, 20):
+                raise Wrong(f"cut after {n} bytes: the far side lived on for 20 s")
 
     for options in (["-rtn"], ["-rtnH"], ["-rtnH", "--delete"], ["-rtn", "--delete-before"], ["-rtnH", "--no-inc-recursive"], ["-rtnm"], ["-rtn", "--delete-after"]):
         for server in (OURS, NEW):
