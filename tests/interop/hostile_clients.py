@@ -1,5 +1,6 @@
 """Clients that lie to the daemon, before and after they are let in: each gets an error and costs bounded memory and time."""
 import os
+import random
 import socket
 import struct
 
@@ -22,6 +23,11 @@ def pulls(liar, *more):
     liar.start("pull", "--server", "--sender", WHOLE_LIST, *more, ".", "pull/file")
 
 
+def noise(head):
+    """60,000 bytes that mean nothing, the same in each run, behind the bytes that decide what they are taken for."""
+    return head + random.Random("noise").randbytes(60000)
+
+
 def before_login(liar):
     yield "a greeting without end", "connect from", lambda: liar.send(b"@RSYNCD: " + b"3" * 200000)
     yield "a greeting of version 2 billion", "connect from", lambda: liar.send(b"@RSYNCD: 2147483648.0\n")
@@ -31,7 +37,7 @@ def before_login(liar):
     yield "early input of less than nothing", "connect from", lambda: (liar.greet(), liar.send(b"#early_input=-1\n"))
     yield "a response without end", "invalid challenge response", lambda: (liar.greet(), liar.send(b"guarded\n"), liar.send(b"joe " + b"A" * 200000))
     yield "arguments without end", "too many daemon arguments", lambda: (liar.greet(), liar.module("push"), liar.send(b"--server\0" * 20000))
-    yield "binary noise", "connect from", lambda: liar.send(os.urandom(100000))
+    yield "binary noise", "connect from", lambda: liar.send(noise(b""))
 
 
 def after_login(liar):
@@ -80,7 +86,10 @@ def after_login(liar):
         liar.arguments("--server", "-le.Lfxv", ".", "push/")
         liar.send(raw)
     yield "names of digests without end", "over-long vstring received (32767 > 255)", lambda: negotiates(b"\xff\xff" + b"x" * 32767)
-    yield "noise instead of frames", "unexpected tag", lambda: (pushes(liar), liar.send(os.urandom(60000)))
+    # The last byte of a frame's head is 7 and what the frame is: the same noise in each run, by what its head happens to be.
+    yield "noise instead of frames", "unexpected tag", lambda: (pushes(liar), liar.send(noise(b"\x11\x5b\x02\xc8")))
+    yield "noise that looks like a text of 2 MiB", "multiplexing overflow", lambda: (pushes(liar), liar.send(noise(b"\x11\x5b\x20\x09")))
+    yield "noise that looks like a set of I/O errors", "invalid multi-message", lambda: (pushes(liar), liar.send(noise(b"\x11\x5b\x00\x1d")))
 
 
 def tell(daemon, group, at):
