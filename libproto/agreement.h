@@ -65,9 +65,10 @@ struct Agreement {
   bool deleted_messages = true;       // 29
   bool rich_text_codes = true;        // 30: error and warning text have codes of their own
   bool hard_link_groups = true;       // 30: group index instead of device and inode
-  bool files_from_framed = true;      // 31: where the stream is framed at all; before, the frames are interrupted for the names
-  bool insert_bug = false;            // below 31: zlib history repeats the head of long blocks
-  bool client_frames = true;          // 30: C>S is framed (below, only with remove-source-files on a pull)
+  bool files_from_framed =
+      true;                   // 31: where the stream is framed at all; before, the frames are interrupted for the names
+  bool insert_bug = false;    // below 31: zlib history repeats the head of long blocks
+  bool client_frames = true;  // 30: C>S is framed (below, only with remove-source-files on a pull)
   bool late_delete_default = true;    // 30: plain --delete means during, below before
   bool append_verifies = false;       // below 30: --append means --append-verify
   uint32_t max_block_bytes = 131072;  // 2^29 below 30

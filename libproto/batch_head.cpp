@@ -24,8 +24,8 @@ Result<BatchHead> read_batch_head(Reader& in, int newest) {
   head.stream_flags = static_cast<uint32_t>(TRY(in.i32()));
   head.version = TRY(in.i32());
   if (head.version > newest) {
-    return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too new ({} > {}).",
-                                              head.version, newest));
+    return fail(Fault::kProtocol,
+                fmt::format("The protocol version in the batch file is too new ({} > {}).", head.version, newest));
   }
   if (head.version < kOldestVersion) {
     return fail(Fault::kProtocol, fmt::format("The protocol version in the batch file is too old ({} < {}).",

@@ -102,10 +102,8 @@ Status check_message_header(uint8_t code, uint32_t bytes) {
     case Code::kClient:
     case Code::kErrorUtf8:
     case Code::kRedo:
-    case Code::kStats:
-      return invalid(code, bytes);
-    case Code::kData:
-      break;
+    case Code::kStats: return invalid(code, bytes);
+    case Code::kData: break;
   }
   return fail(Fault::kStream, "unexpected tag " + std::to_string(code));
 }
@@ -114,25 +112,21 @@ Result<Message> parse_message(uint8_t code, Bytes body) {
   TRY(check_message_header(code, static_cast<uint32_t>(std::min<size_t>(body.size(), kMaxFrame))));
   const int32_t value = body.size() == 4 ? load_le<int32_t>(body.data()) : 0;
   switch (static_cast<Code>(code)) {
-    case Code::kIoError:
-      return IoErrorMessage{value & kIoErrorBits};
+    case Code::kIoError: return IoErrorMessage{value & kIoErrorBits};
     case Code::kIoTimeout:
       if (value <= 0 || value > kMaxIoTimeout) return NoopMessage{};
       return IoTimeoutMessage{value};
-    case Code::kNoop:
-      return NoopMessage{};
-    case Code::kErrorExit:
-      return ErrorExitMessage{body.size() == 4, value};
+    case Code::kNoop: return NoopMessage{};
+    case Code::kErrorExit: return ErrorExitMessage{body.size() == 4, value};
     case Code::kSuccess:
       if (body.size() == kPlacedSuccess)
-        return SuccessMessage{load_le<int32_t>(body.data()), SuccessMessage::Place{load_le<uint64_t>(body.data() + 4), load_le<uint64_t>(body.data() + 12)}};
+        return SuccessMessage{
+            load_le<int32_t>(body.data()),
+            SuccessMessage::Place{load_le<uint64_t>(body.data() + 4), load_le<uint64_t>(body.data() + 12)}};
       return SuccessMessage{value};
-    case Code::kNoSend:
-      return NoSendMessage{value};
-    case Code::kDeleted:
-      return parse_deleted(body);
-    default:
-      return TextMessage{static_cast<Code>(code), std::string(as_text(body))};
+    case Code::kNoSend: return NoSendMessage{value};
+    case Code::kDeleted: return parse_deleted(body);
+    default: return TextMessage{static_cast<Code>(code), std::string(as_text(body))};
   }
 }
 

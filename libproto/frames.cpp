@@ -33,12 +33,9 @@ Result<size_t> DemuxSource::read_some(MutableBytes into) {
   if (pending_) return fail(*pending_);
   if (TRY(find_data(true)) == Found::kEnd) return size_t{0};
   switch (mode_) {
-    case Mode::kByteByByte:
-      return raw_.some_into(into.first(1));
-    case Mode::kFreely:
-      return raw_.some_into(into);
-    case Mode::kFrames:
-      break;
+    case Mode::kByteByByte: return raw_.some_into(into.first(1));
+    case Mode::kFreely: return raw_.some_into(into);
+    case Mode::kFrames: break;
   }
   const size_t got = TRY(raw_.some_into(into.first(std::min<size_t>(into.size(), left_))));
   if (got == 0) return fail(Fault::kStream, "unexpected end of stream inside a frame");

@@ -106,20 +106,13 @@ constexpr Compression kCompressions[] = {Compression::kZstd, Compression::kLz4, 
 
 std::string_view checksum_name(DigestKind kind) {
   switch (kind) {
-    case DigestKind::kXxh128:
-      return "xxh128";
-    case DigestKind::kXxh3:
-      return "xxh3";
-    case DigestKind::kXxh64:
-      return "xxh64";
-    case DigestKind::kMd5:
-      return "md5";
-    case DigestKind::kMd4:
-      return "md4";
-    case DigestKind::kSha1:
-      return "sha1";
-    default:
-      return "none";
+    case DigestKind::kXxh128: return "xxh128";
+    case DigestKind::kXxh3: return "xxh3";
+    case DigestKind::kXxh64: return "xxh64";
+    case DigestKind::kMd5: return "md5";
+    case DigestKind::kMd4: return "md4";
+    case DigestKind::kSha1: return "sha1";
+    default: return "none";
   }
 }
 
@@ -215,16 +208,11 @@ std::unexpected<Error> no_common_name(AlgorithmList which, std::string_view clie
 
 std::string_view compression_name(Compression compression) {
   switch (compression) {
-    case Compression::kZstd:
-      return "zstd";
-    case Compression::kLz4:
-      return "lz4";
-    case Compression::kZlibx:
-      return "zlibx";
-    case Compression::kZlib:
-      return "zlib";
-    case Compression::kNone:
-      break;
+    case Compression::kZstd: return "zstd";
+    case Compression::kLz4: return "lz4";
+    case Compression::kZlibx: return "zlibx";
+    case Compression::kZlib: return "zlib";
+    case Compression::kNone: break;
   }
   return "none";
 }
@@ -268,17 +256,13 @@ namespace {
 
 SeedOrder seed_order_of(DigestKind kind) {
   switch (kind) {
-    case DigestKind::kMd4:
-      return SeedOrder::kAfter;
+    case DigestKind::kMd4: return SeedOrder::kAfter;
     case DigestKind::kMd5:
-    case DigestKind::kSha1:
-      return SeedOrder::kBefore;
+    case DigestKind::kSha1: return SeedOrder::kBefore;
     case DigestKind::kXxh64:
     case DigestKind::kXxh3:
-    case DigestKind::kXxh128:
-      return SeedOrder::kNative;
-    default:
-      return SeedOrder::kUnseeded;
+    case DigestKind::kXxh128: return SeedOrder::kNative;
+    default: return SeedOrder::kUnseeded;
   }
 }
 
@@ -371,11 +355,8 @@ void settle_level(Agreement& agreed, const HandshakeWishes& wishes) {
       settle({-131072, 22, 3});
       if (agreed.compression_level == 0) agreed.compression_level = 3;
       break;
-    case Compression::kLz4:
-      settle({0, 0, 0});
-      break;
-    case Compression::kNone:
-      break;
+    case Compression::kLz4: settle({0, 0, 0}); break;
+    case Compression::kNone: break;
   }
 }
 
@@ -496,7 +477,8 @@ Result<Agreement> handshake_as_client(Reader& in, Writer& out, const HandshakeWi
   }
   const int32_t far = wishes.far_version ? *wishes.far_version : TRY(in.i32());
   if (wishes.max_version < kLowestAnnounced)
-    return fail(Fault::kProtocol, "--protocol must be at least " + std::to_string(kLowestAnnounced) + " on the Client.");
+    return fail(Fault::kProtocol,
+                "--protocol must be at least " + std::to_string(kLowestAnnounced) + " on the Client.");
   const int version = TRY(settle_version(far, wishes.max_version));
 
   uint32_t flags = 0;

@@ -67,7 +67,7 @@ std::string_view compression_name(Compression compression);
 struct HandshakeWishes {
   // Told of the lists of names that were exchanged, "checksum" or "compress"; empty: nobody asks.
   std::function<void(std::string_view kind, std::string_view ours, std::string_view theirs)> tell_lists;
-  bool same_program = false;  // both ends run in one process: nothing is beyond the other's understanding
+  bool same_program = false;         // both ends run in one process: nothing is beyond the other's understanding
   int max_version = kNewestVersion;  // what is announced: --protocol; a higher one than we speak is cut to that
   std::optional<int> far_version;    // a daemon greeting has told it already: no version integers travel
   bool incremental = false;          // this side would: recursing, and nothing needs the whole list first

@@ -84,13 +84,15 @@ Result<SumHead> read_sum_head(const Agreement& agreed, Reader& in, std::string_v
   if (head.block_bytes < 0 || static_cast<uint32_t>(head.block_bytes) > agreed.max_block_bytes) {
     return refuse("block length", head.block_bytes, who);
   }
-  if (head.blocks > 0 && head.block_bytes == 0) return fail(Fault::kProtocol, fmt::format("Invalid zero block length [{}]", who));
+  if (head.blocks > 0 && head.block_bytes == 0)
+    return fail(Fault::kProtocol, fmt::format("Invalid zero block length [{}]", who));
   head.digest_bytes = TRY(in.i32());
   if (head.digest_bytes < 0 || static_cast<size_t>(head.digest_bytes) > digest_bytes(agreed.transfer_digest)) {
     return refuse("checksum length", head.digest_bytes, who);
   }
   head.tail_bytes = TRY(in.i32());
-  if (head.tail_bytes < 0 || head.tail_bytes > head.block_bytes) return refuse("remainder length", head.tail_bytes, who);
+  if (head.tail_bytes < 0 || head.tail_bytes > head.block_bytes)
+    return refuse("remainder length", head.tail_bytes, who);
   return head;
 }
 

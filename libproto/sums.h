@@ -20,7 +20,7 @@ struct SumHead {
   int32_t digest_bytes = 0;  // of each strong sum as sent
   int32_t tail_bytes = 0;    // length of the last block if it is shorter, else 0
   bool empty() const { return blocks == 0; }
-  uint64_t file_bytes() const;                // what the head describes
+  uint64_t file_bytes() const;  // what the head describes
   uint32_t length_of(int32_t block) const;
   uint64_t offset_of(int32_t block) const { return static_cast<uint64_t>(block) * static_cast<uint32_t>(block_bytes); }
   bool operator==(const SumHead&) const = default;

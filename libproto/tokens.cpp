@@ -202,14 +202,10 @@ Result<Token> CompressedTokenReader::block_token(uint8_t flag, Reader& in) {
 std::unique_ptr<TokenWriter> make_token_writer(const Agreement& agreed) {
   switch (agreed.compression) {
     case Compression::kZlib:
-    case Compression::kZlibx:
-      return make_zlib_writer(agreed);
-    case Compression::kZstd:
-      return make_zstd_writer(agreed);
-    case Compression::kLz4:
-      return make_lz4_writer();
-    case Compression::kNone:
-      break;
+    case Compression::kZlibx: return make_zlib_writer(agreed);
+    case Compression::kZstd: return make_zstd_writer(agreed);
+    case Compression::kLz4: return make_lz4_writer();
+    case Compression::kNone: break;
   }
   return std::make_unique<PlainTokenWriter>();
 }
@@ -217,14 +213,10 @@ std::unique_ptr<TokenWriter> make_token_writer(const Agreement& agreed) {
 std::unique_ptr<TokenReader> make_token_reader(const Agreement& agreed) {
   switch (agreed.compression) {
     case Compression::kZlib:
-    case Compression::kZlibx:
-      return make_zlib_reader(agreed);
-    case Compression::kZstd:
-      return make_zstd_reader();
-    case Compression::kLz4:
-      return make_lz4_reader();
-    case Compression::kNone:
-      break;
+    case Compression::kZlibx: return make_zlib_reader(agreed);
+    case Compression::kZstd: return make_zstd_reader();
+    case Compression::kLz4: return make_lz4_reader();
+    case Compression::kNone: break;
   }
   return std::make_unique<PlainTokenReader>();
 }

@@ -8,9 +8,9 @@
 namespace ocsync {
 
 // A size that starts from what is known and follows what happens; it holds no memory. Small files get by with little
-// memory, a MiB needs at most four calls, 100 KiB at most two. Of a file whose size is known more than 256 KiB a call is slower: it
-// leaves the processor's caches, and its pages must be had first (64 MiB by 128, 256, 512 KiB, 1 MiB: 35.9, 35.3, 37.1, 41.5 ms). A
-// stream that goes on and on gets a MiB.
+// memory, a MiB needs at most four calls, 100 KiB at most two. Of a file whose size is known more than 256 KiB a call
+// is slower: it leaves the processor's caches, and its pages must be had first (64 MiB by 128, 256, 512 KiB, 1
+// MiB: 35.9, 35.3, 37.1, 41.5 ms). A stream that goes on and on gets a MiB.
 class AdaptiveBuffer {
  public:
   static constexpr size_t kSizes[] = {4UL * 1024, 64UL * 1024, 256UL * 1024, 1024UL * 1024};

@@ -41,8 +41,9 @@ const Row& row(DigestKind kind) {
 
 // Digests under way: made ready by construction, update() any number of times, finish() once.
 
-// OpenSSL's plain functions. Its EVP interface, which deprecates them, brings providers, their tables and their start into each
-// process: 4 MB of program, and a table of relocated addresses that every run pays for (tests/bench/README.md).
+// OpenSSL's plain functions. Its EVP interface, which deprecates them, brings providers, their tables and their start
+// into each process: 4 MB of program, and a table of relocated addresses that every run pays for
+// (tests/bench/README.md).
 template <typename Context, auto kInit, auto kUpdate, auto kFinal>
 class OpenSslDigest {
  public:

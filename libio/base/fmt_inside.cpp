@@ -1,7 +1,8 @@
 // fmt's compiled half, inside our own program: Debian ships it as a shared library only, and that one would drag the
 // shared C++ runtime into every start, for a quarter of its time.
 //
-// Numbers are grouped by us where they are (report/), never by C++'s locales: without those the program has 0.4 MB less of code.
+// Numbers are grouped by us where they are (report/), never by C++'s locales: without those the program has 0.4 MB less
+// of code.
 #define FMT_STATIC_THOUSANDS_SEPARATOR ','
 #include <fmt/format-inl.h>
 

@@ -33,8 +33,8 @@ enum class Fault : uint8_t {
   kDeleteLimit,  // --max-delete stopped deletions
   kTimeout,      // nothing came for too long
   kConnectTimeout,
-  kClosed,    // a queue or stream was closed because another role failed; never the first cause
-  kFarExit,   // the far side said which code it exits with; Error::code holds it
+  kClosed,   // a queue or stream was closed because another role failed; never the first cause
+  kFarExit,  // the far side said which code it exits with; Error::code holds it
 };
 
 // A failure: its kind, the errno behind it if there is one, and a sentence naming what failed, on what, and why.
@@ -72,10 +72,10 @@ inline void take(Status&&) {}
 }  // namespace ocsync
 
 // Unwraps a Result, or returns its error from the enclosing function. The only control-flow macro of the project.
-#define TRY(...)                                                                            \
-  __extension__({                                                                           \
-    auto try_result_ = (__VA_ARGS__);                                                       \
-    if (!try_result_) [[unlikely]]                                                          \
-      return std::unexpected<::ocsync::Error>(std::move(try_result_).error());              \
-    ::ocsync::detail::take(std::move(try_result_));                                         \
+#define TRY(...)                                                               \
+  __extension__({                                                              \
+    auto try_result_ = (__VA_ARGS__);                                          \
+    if (!try_result_) [[unlikely]]                                             \
+      return std::unexpected<::ocsync::Error>(std::move(try_result_).error()); \
+    ::ocsync::detail::take(std::move(try_result_));                            \
   })

@@ -118,12 +118,9 @@ size_t passing_bytes(std::string_view text, Escape how) {
     return looks_escaped ? 0 : 1;
   }
   switch (how) {
-    case Escape::kTerminal:
-      return character_bytes(text);
-    case Escape::kTerminal8Bit:
-      return 1;
-    case Escape::kLogFile:
-      return first >= 0x80 && first <= 0x9f ? 0 : 1;
+    case Escape::kTerminal: return character_bytes(text);
+    case Escape::kTerminal8Bit: return 1;
+    case Escape::kLogFile: return first >= 0x80 && first <= 0x9f ? 0 : 1;
   }
   return 0;
 }
@@ -208,26 +205,13 @@ std::string escape_text(std::string_view text, Escape how) {
 std::string mode_text(uint32_t mode) {
   std::string out = "-rwxrwxrwx";
   switch (mode & 0170000) {
-    case 0040000:
-      out[0] = 'd';
-      break;
-    case 0120000:
-      out[0] = 'l';
-      break;
-    case 0060000:
-      out[0] = 'b';
-      break;
-    case 0020000:
-      out[0] = 'c';
-      break;
-    case 0010000:
-      out[0] = 'p';
-      break;
-    case 0140000:
-      out[0] = 's';
-      break;
-    default:
-      break;
+    case 0040000: out[0] = 'd'; break;
+    case 0120000: out[0] = 'l'; break;
+    case 0060000: out[0] = 'b'; break;
+    case 0020000: out[0] = 'c'; break;
+    case 0010000: out[0] = 'p'; break;
+    case 0140000: out[0] = 's'; break;
+    default: break;
   }
   for (size_t i = 0; i < 9; ++i) {
     if ((mode & (0400U >> i)) == 0) out[i + 1] = '-';

@@ -50,11 +50,8 @@ Result<Acl> decode_acl(Bytes bytes) {
         if (!once(acl.other)) return refuse();
         break;
       case kUser:
-      case kGroup:
-        acl.entries.push_back({id, static_cast<uint8_t>(access), tag == kUser});
-        break;
-      default:
-        return refuse();
+      case kGroup: acl.entries.push_back({id, static_cast<uint8_t>(access), tag == kUser}); break;
+      default: return refuse();
     }
   }
   std::ranges::sort(acl.entries, before);

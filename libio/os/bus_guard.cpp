@@ -46,7 +46,7 @@ void on_bus_error(int, siginfo_t* info, void*) {
 }
 
 bool install_handler() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_bus_error;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   sigemptyset(&action.sa_mask);

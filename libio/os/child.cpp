@@ -96,8 +96,8 @@ Result<Child> Child::start(const std::vector<std::string>& argv, const std::vect
   std::vector<std::string> arguments = argv;
   std::vector<std::string> environment = merged_environment(extra_environment);
   pid_t pid = -1;
-  int error = ::posix_spawnp(&pid, arguments[0].c_str(), &actions.value, &attributes.value,
-                             pointers(arguments).data(), pointers(environment).data());
+  int error = ::posix_spawnp(&pid, arguments[0].c_str(), &actions.value, &attributes.value, pointers(arguments).data(),
+                             pointers(environment).data());
   if (error == ENOEXEC) {
     // A script without its first line naming an interpreter: the shell runs it, as execvp() would have it.
     arguments.insert(arguments.begin(), "/bin/sh");

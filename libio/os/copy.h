@@ -30,8 +30,8 @@ struct CopyResult {
 Result<CopyResult> copy_content(const File& from, const File& to, uint64_t expected, const CopyOptions& options,
                                 const Stop& stop);
 
-// Ranges of one file that become ranges of another by sharing blocks. What pairs of file systems refuse is remembered for the
-// process. Borrows both files; one owner thread.
+// Ranges of one file that become ranges of another by sharing blocks. What pairs of file systems refuse is remembered
+// for the process. Borrows both files; one owner thread.
 class RangeSharing {
  public:
   // Offsets and lengths are multiples of it. File systems with larger blocks refuse what does not fit them.

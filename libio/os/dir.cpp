@@ -95,8 +95,7 @@ Result<Fd> open_beneath(int dir, const std::string& relative, bool follow_links)
     case EAGAIN:        // something was renamed during a ".."
     case ENAMETOOLONG:  // as a whole; each component may still do
       return walk_beneath(dir, relative, follow_links);
-    default:
-      return fd;
+    default: return fd;
   }
 }
 
@@ -114,7 +113,7 @@ Result<Dir> Dir::open_trusted(const std::string& path, const Trust& trust) {
   // Most paths hold no link at all, and then one call will do.
   Result<Fd> direct = open_dir([&](int flags) {
     return trust.any_owner ? sys::open_at(AT_FDCWD, path.c_str(), flags)
-                          : sys::open_resolved(AT_FDCWD, path.c_str(), flags, RESOLVE_NO_SYMLINKS);
+                           : sys::open_resolved(AT_FDCWD, path.c_str(), flags, RESOLVE_NO_SYMLINKS);
   });
   if (direct) return Dir(*std::move(direct));
   switch (direct.error().sys) {
@@ -123,10 +122,8 @@ Result<Dir> Dir::open_trusted(const std::string& path, const Trust& trust) {
       break;
     case ENAMETOOLONG:
     case ENOSYS:
-    case EPERM:
-      break;
-    default:
-      return fail(direct.error());
+    case EPERM: break;
+    default: return fail(direct.error());
   }
   return Dir(TRY(TrustedWalk(path, trust).directory()));
 }
@@ -148,18 +145,10 @@ Result<File> Dir::open_trusted_file(const std::string& path, Use use, uint32_t m
   TRY(check_path(path));
   int flags = O_NOCTTY;
   switch (use) {
-    case Use::kRead:
-      flags |= O_RDONLY;
-      break;
-    case Use::kReplace:
-      flags |= O_WRONLY | O_CREAT | O_TRUNC;
-      break;
-    case Use::kAppend:
-      flags |= O_WRONLY | O_CREAT | O_APPEND;
-      break;
-    case Use::kUpdate:
-      flags |= O_RDWR | O_CREAT;
-      break;
+    case Use::kRead: flags |= O_RDONLY; break;
+    case Use::kReplace: flags |= O_WRONLY | O_CREAT | O_TRUNC; break;
+    case Use::kAppend: flags |= O_WRONLY | O_CREAT | O_APPEND; break;
+    case Use::kUpdate: flags |= O_RDWR | O_CREAT; break;
   }
   return File(TRY(TrustedWalk(path, trust).file(flags, mode)));
 }

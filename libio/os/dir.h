@@ -77,11 +77,11 @@ class Dir {
 
   Result<File> open_read(Leaf name, bool no_atime = false) const;  // fails on a symlink (ELOOP)
   Result<File> open_read_following(Leaf name) const;
-  Result<File> open_write(Leaf name) const;             // existing, not a symlink, not truncated
-  Result<File> open_update(Leaf name) const;            // the same, also readable
-  Result<File> create(Leaf name, uint32_t mode) const;  // must not exist; readable and writable
+  Result<File> open_write(Leaf name) const;                     // existing, not a symlink, not truncated
+  Result<File> open_update(Leaf name) const;                    // the same, also readable
+  Result<File> create(Leaf name, uint32_t mode) const;          // must not exist; readable and writable
   Result<File> open_or_create(Leaf name, uint32_t mode) const;  // for writing; not truncated, not a symlink
-  Result<File> open_path(Leaf name) const;              // O_PATH|O_NOFOLLOW: attributes only
+  Result<File> open_path(Leaf name) const;                      // O_PATH|O_NOFOLLOW: attributes only
   Status make_dir(Leaf name, uint32_t mode) const;
   Status make_symlink(const std::string& target, Leaf name) const;
   Status make_node(Leaf name, uint32_t mode, uint64_t rdev) const;  // devices, fifos, sockets

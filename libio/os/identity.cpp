@@ -98,7 +98,8 @@ uint32_t file_mask() {
       const std::string_view lines(text, *bytes);
       const size_t key = lines.find(kKey);
       uint32_t mask = 0;
-      if (key != lines.npos && std::from_chars(text + key + kKey.size(), text + *bytes, mask, 8).ec == std::errc()) return mask;
+      if (key != lines.npos && std::from_chars(text + key + kKey.size(), text + *bytes, mask, 8).ec == std::errc())
+        return mask;
     }
   const mode_t mask = ::umask(077);
   ::umask(mask);

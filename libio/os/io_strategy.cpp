@@ -27,8 +27,7 @@ bool kernel_copy_pays(uint64_t file_system_kind) {
     case 0xFE534D42:  // SMB2
     case 0x00C36400:  // Ceph
       return true;
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -48,12 +47,9 @@ int kernel_version() {
 bool mapped_scan_pays(uint64_t file_system_kind) {
   static const int version = kernel_version();
   switch (file_system_kind) {
-    case 0xEF53:
-      return version >= 6'016;  // ext4 has large folios since 6.16
-    case 0x58465342:
-      return version >= 6'000;  // xfs since 5.18
-    default:
-      return false;
+    case 0xEF53: return version >= 6'016;      // ext4 has large folios since 6.16
+    case 0x58465342: return version >= 6'000;  // xfs since 5.18
+    default: return false;
   }
 }
 

@@ -49,22 +49,23 @@ inline constexpr uint64_t kLeastMapped = uint64_t{16} * 1024 * 1024;
 inline constexpr size_t kMappedWindow = size_t{8} * 1024 * 1024;
 bool mapped_scan_pays(uint64_t file_system_kind);
 
-// Reading it in no order: the pages that are asked for after a jump (16 KiB made 100 cold seeks 1.2 times as long), and at least this
-// much once it goes on behind them, as one call costs as much as copying 8 KiB (1 KiB pieces: 2.0 GB/s, 8 KiB: 8.5 GB/s on ext4).
+// Reading it in no order: the pages that are asked for after a jump (16 KiB made 100 cold seeks 1.2 times as long), and
+// at least this much once it goes on behind them, as one call costs as much as copying 8 KiB (1 KiB pieces: 2.0 GB/s, 8
+// KiB: 8.5 GB/s on ext4).
 inline constexpr size_t kRandomWindow = size_t{16} * 1024;
 
-// A delta's matched run that keeps its place among the blocks of the file system may share them with the basis: from 64 KiB on, and
-// not for files below a MiB. It is settled every 4 MiB, so that little is missing from a file that breaks off. On xfs 64 MiB took
-// 7 to 8 ms with reading back what was shared, 21 to 26 ms written (tests/bench, shared_range).
+// A delta's matched run that keeps its place among the blocks of the file system may share them with the basis: from 64
+// KiB on, and not for files below a MiB. It is settled every 4 MiB, so that little is missing from a file that breaks
+// off. On xfs 64 MiB took 7 to 8 ms with reading back what was shared, 21 to 26 ms written (tests/bench, shared_range).
 inline constexpr uint64_t kLeastSharedFile = uint64_t{1} << 20;
 inline constexpr uint64_t kLeastSharedRun = uint64_t{64} * 1024;
 inline constexpr uint64_t kMostSharedRun = uint64_t{4} << 20;
 
 // Names are looked at through io_uring, many at a time: over 200 directories of 15 files and 10 of 1,000 a walk takes
-// 0.05 to 0.4 calls for each entry instead of 1.0 to 1.4, and 1.00 to 1.16 times less CPU time (kernel workers included)
-// on tmpfs and ext4, since the generating role works meanwhile. By itself it is no faster: 1,000 infos took 0.70 ms by
-// plain calls and 1.32 ms by a ring of 128. So many names must have been seen before a ring is made, as that costs as
-// much as a hundred of them; and so many are asked for at once, for each takes half a KiB until it is used.
+// 0.05 to 0.4 calls for each entry instead of 1.0 to 1.4, and 1.00 to 1.16 times less CPU time (kernel workers
+// included) on tmpfs and ext4, since the generating role works meanwhile. By itself it is no faster: 1,000 infos took
+// 0.70 ms by plain calls and 1.32 ms by a ring of 128. So many names must have been seen before a ring is made, as that
+// costs as much as a hundred of them; and so many are asked for at once, for each takes half a KiB until it is used.
 inline constexpr size_t kNamesBeforeRing = 128;
 inline constexpr size_t kNamesAtOnce = 256;
 

@@ -154,7 +154,8 @@ std::vector<Result<FileInfo>> Ring::info_batch(const Dir& dir, std::span<const L
   impl_->run(
       names.size(), 1,
       [&](size_t i, unsigned, io_uring_sqe* sqe) {
-        ::io_uring_prep_statx(sqe, dir.fd(), names[i].c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &raw[i]);
+        ::io_uring_prep_statx(sqe, dir.fd(), names[i].c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS,
+                              &raw[i]);
       },
       [&](size_t i, unsigned, int result) {
         if (result < 0)
@@ -244,8 +245,8 @@ void Ring::stage_batch(const Dir& dir, std::span<Stage> files) {
           Stage& file = files[from + i];
           const int slot = static_cast<int>(i);
           if (step == kLook) {
-            ::io_uring_prep_statx(sqe, dir.fd(), file.name.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS,
-                                  &states[from + i].raw);
+            ::io_uring_prep_statx(sqe, dir.fd(), file.name.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+                                  STATX_BASIC_STATS, &states[from + i].raw);
           } else if (step == kOpen) {
             ::io_uring_prep_openat_direct(sqe, dir.fd(), file.name.c_str(),
                                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0,

@@ -37,7 +37,7 @@ void SignalWatch::replace(int number, void (*handler)(int)) {
   Saved before{number, {}};
   if (::sigaction(number, nullptr, &before.action) != 0) return;
   if ((number == SIGHUP || number == SIGINT) && before.action.sa_handler == SIG_IGN) return;
-  struct sigaction now {};
+  struct sigaction now{};
   now.sa_handler = handler;
   now.sa_flags = SA_RESTART;  // whoever waits is woken through the Stop
   sigemptyset(&now.sa_mask);

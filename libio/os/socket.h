@@ -55,9 +55,9 @@ Result<std::string> verified_host_name(const std::string& address);
 // Two connected TCP sockets of this machine, both ends verified to belong together; blocking.
 Result<std::pair<Fd, Fd>> socket_pair_over_loopback();
 
-// A short write goes out behind another one without waiting for the far side's delayed acknowledgement (40 ms at the end of
-// each run); what we write is gathered already. Sockets that connect_to() and listen_on() make do so unless their options
-// say otherwise; one accepted does as its listener. Anything but a TCP socket stays as it is.
+// A short write goes out behind another one without waiting for the far side's delayed acknowledgement (40 ms at the
+// end of each run); what we write is gathered already. Sockets that connect_to() and listen_on() make do so unless
+// their options say otherwise; one accepted does as its listener. Anything but a TCP socket stays as it is.
 void send_at_once(int fd);
 
 // "SO_KEEPALIVE,TCP_NODELAY=0,IPTOS_THROUGHPUT": Fault::kUsage names an unknown option, kSocket one that was refused.

@@ -17,9 +17,7 @@ Result<Fd> reopen(int dir) {
   return fd || fd.error().sys != EACCES ? std::move(fd) : sys::open_at(dir, ".", kPassThrough);
 }
 
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-}
+bool all_digits(std::string_view text) { return !text.empty() && text.find_first_not_of("0123456789") == text.npos; }
 
 // /proc, /proc/PID and /proc/PID/fd lead to our own descriptors, which others hand to us in place of paths; nothing is
 // opened there.
@@ -138,8 +136,8 @@ Status TrustedWalk::descend() {
   return step(name_);
 }
 
-// Puts the target of the link name_ in front of what is left. True instead if it is one of the links below /proc/PID/fd,
-// which are our own descriptors and lead to them better than their text does (a pipe has no path).
+// Puts the target of the link name_ in front of what is left. True instead if it is one of the links below
+// /proc/PID/fd, which are our own descriptors and lead to them better than their text does (a pipe has no path).
 Result<bool> TrustedWalk::follow() {
   // By name, before it is touched at all; then what was opened, which may be another one by now.
   const FileInfo named = TRY(sys::stat_at(at_.get(), name_.c_str(), AT_SYMLINK_NOFOLLOW));

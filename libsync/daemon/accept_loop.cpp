@@ -86,7 +86,8 @@ Result<std::unique_ptr<AcceptLoop>> AcceptLoop::open(std::vector<io::Listener> l
   try {
     auto impl = std::make_unique<Impl>(std::move(handlers));
     TRY(impl->take_signals());
-    for (io::Listener& listener : listeners) impl->await_caller(impl->doors.emplace_back(impl->context, listener.fd.release()));
+    for (io::Listener& listener : listeners)
+      impl->await_caller(impl->doors.emplace_back(impl->context, listener.fd.release()));
     return std::unique_ptr<AcceptLoop>(new AcceptLoop(std::move(impl)));
   } catch (const boost::system::system_error& error) {
     // Out of descriptors.

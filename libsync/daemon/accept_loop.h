@@ -1,7 +1,7 @@
 // The waiting part of the daemon's parent: listening sockets, signals and the time that running transfers are given.
 //
-// One thread, which is the process's only one: callers are served in forked children, and a child leaves the loop before
-// it does anything else.
+// One thread, which is the process's only one: callers are served in forked children, and a child leaves the loop
+// before it does anything else.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,8 @@ class AcceptLoop {
     // A signal that came, by number; several of a kind may have become one.
     std::function<void(int number)> signal;
   };
-  // Takes the listeners (non-blocking) and the signals TERM, INT, HUP, CHLD and USR1 of the process until it is destroyed.
+  // Takes the listeners (non-blocking) and the signals TERM, INT, HUP, CHLD and USR1 of the process until it is
+  // destroyed.
   static Result<std::unique_ptr<AcceptLoop>> open(std::vector<io::Listener> listeners, Handlers handlers);
   ~AcceptLoop();
 

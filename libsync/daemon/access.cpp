@@ -68,7 +68,8 @@ bool is_plain_name(std::string_view word) {
 
 bool name_matches(const std::string& word, Visitor& visitor, bool forward, bool deny, const ForwardLookup& look_up) {
   if (visitor.host.empty()) return false;
-  if (word.size() > 1 && word[0] == '@') return ::innetgr(word.c_str() + 1, visitor.host.c_str(), nullptr, nullptr) != 0;
+  if (word.size() > 1 && word[0] == '@')
+    return ::innetgr(word.c_str() + 1, visitor.host.c_str(), nullptr, nullptr) != 0;
   if (::fnmatch(word.c_str(), lowered(visitor.host).c_str(), 0) == 0) return true;
   if (!forward || !is_plain_name(word)) return false;
   const auto addresses = look_up(word);
@@ -87,7 +88,8 @@ bool list_matches(const std::string& list, Visitor& visitor, bool forward, bool 
     const std::string word = text.substr(at, end - at);
     at = end + 1;
     if (word.empty()) continue;
-    if (name_matches(word, visitor, forward, deny, look_up) || address_matches(visitor.address, word, complain)) return true;
+    if (name_matches(word, visitor, forward, deny, look_up) || address_matches(visitor.address, word, complain))
+      return true;
   }
   return false;
 }
@@ -173,9 +175,12 @@ std::optional<UserRule> match_user(std::string_view rules, const std::string& us
     UserRule rule;
     if (colon != item.npos) {
       const std::string option = lowered(item.substr(colon + 1));
-      if (option.starts_with('d')) rule.access = UserRule::Access::kDeny;
-      else if (option.starts_with("ro")) rule.access = UserRule::Access::kReadOnly;
-      else if (option.starts_with("rw")) rule.access = UserRule::Access::kReadWrite;
+      if (option.starts_with('d'))
+        rule.access = UserRule::Access::kDeny;
+      else if (option.starts_with("ro"))
+        rule.access = UserRule::Access::kReadOnly;
+      else if (option.starts_with("rw"))
+        rule.access = UserRule::Access::kReadWrite;
     }
     if (!name.starts_with('@')) {
       if (::fnmatch(name.c_str(), user.c_str(), FNM_PATHNAME) == 0) return rule;

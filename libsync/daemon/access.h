@@ -58,8 +58,8 @@ struct Secrets {
 };
 Secrets read_secrets(const std::string& path, bool strict_modes, const Complain& complain);
 
-// One of `most` slots of the lock file, held until the descriptor (and all its copies) is closed. An invalid descriptor:
-// all are taken. 0 means no limit and locks nothing.
+// One of `most` slots of the lock file, held until the descriptor (and all its copies) is closed. An invalid
+// descriptor: all are taken. 0 means no limit and locks nothing.
 struct Slot {
   bool granted = false;
   io::Fd fd;

@@ -87,13 +87,13 @@ struct Facility {
   const char* name;
   int value;
 };
-constexpr Facility kFacilities[] = {
-    {"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},     {"daemon", LOG_DAEMON},
-    {"ftp", LOG_FTP},       {"kern", LOG_KERN},         {"lpr", LOG_LPR},       {"mail", LOG_MAIL},
-    {"news", LOG_NEWS},     {"security", LOG_AUTH},     {"syslog", LOG_SYSLOG}, {"user", LOG_USER},
-    {"uucp", LOG_UUCP},     {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
-    {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},
-    {"local7", LOG_LOCAL7}};
+constexpr Facility kFacilities[] = {{"auth", LOG_AUTH},     {"authpriv", LOG_AUTHPRIV}, {"cron", LOG_CRON},
+                                    {"daemon", LOG_DAEMON}, {"ftp", LOG_FTP},           {"kern", LOG_KERN},
+                                    {"lpr", LOG_LPR},       {"mail", LOG_MAIL},         {"news", LOG_NEWS},
+                                    {"security", LOG_AUTH}, {"syslog", LOG_SYSLOG},     {"user", LOG_USER},
+                                    {"uucp", LOG_UUCP},     {"local0", LOG_LOCAL0},     {"local1", LOG_LOCAL1},
+                                    {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},     {"local4", LOG_LOCAL4},
+                                    {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},     {"local7", LOG_LOCAL7}};
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -136,7 +136,8 @@ std::optional<int> to_facility(const std::string& text) {
 // Reads files into a Config. Each include level has the defaults that were in force where it was named.
 class Parser {
  public:
-  Parser(Config& config, const std::vector<std::string>& overrides, const ConfigFiles& files, const LookUpVariable& variable)
+  Parser(Config& config, const std::vector<std::string>& overrides, const ConfigFiles& files,
+         const LookUpVariable& variable)
       : config_(config), overrides_(overrides), files_(files), variable_(variable) {}
 
   void run(const std::string& path) {
@@ -175,7 +176,8 @@ class Parser {
       case T::kBool:
       case T::kBool3:
         if (!to_state(value, row->type == T::kBool3))
-          return complain(file, line, fmt::format("\"{}\" is neither yes nor no; \"{}\" stays as it was", value, row->name));
+          return complain(file, line,
+                          fmt::format("\"{}\" is neither yes nor no; \"{}\" stays as it was", value, row->name));
         break;
       case T::kFacility:
         if (!to_facility(value))
@@ -188,8 +190,7 @@ class Parser {
       case T::kPath:
         while (value.size() > 1 && value.back() == '/') value.pop_back();
         break;
-      case T::kString:
-        break;
+      case T::kString: break;
     }
     // The section's name is only the first that a module gets.
     if (row->param == P::kName && module_ >= 0) config_.modules[static_cast<size_t>(module_)].name = value;
@@ -202,8 +203,7 @@ class Parser {
       return;
     }
     if (module_ < 0 && config_.modules.empty()) apply_overrides();
-    if (name.find('/') != name.npos)
-      return complain(file, line, fmt::format("invalid module name \"{}\"", name), true);
+    if (name.find('/') != name.npos) return complain(file, line, fmt::format("invalid module name \"{}\"", name), true);
     for (size_t i = config_.modules.size(); i-- > 0;) {
       if (!same_words(config_.modules[i].name, name)) continue;
       module_ = static_cast<int>(i);
@@ -219,8 +219,7 @@ class Parser {
   // "&include" and "&merge": a file, or the files of a directory that end in .conf or .inc.
   void directive(const std::string& file, int line, std::string_view word, std::string path, int depth) {
     const bool include = word == "&include";
-    if (!include && word != "&merge")
-      return complain(file, line, fmt::format("unknown directive \"{}\"", word), true);
+    if (!include && word != "&merge") return complain(file, line, fmt::format("unknown directive \"{}\"", word), true);
     if (path.empty()) return complain(file, line, fmt::format("{} without a path", word), true);
     if (depth >= kMaxDepth) return complain(file, line, "too many files that name each other", true);
     while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -392,9 +391,12 @@ Result<std::string> expand_for_shell(std::string_view text, const LookUpVariable
     // Quoting protects for one shell only, and a hook may well hand the word to another. So nothing that any shell acts
     // upon gets through, and the quotes are a second line.
     if (unsafe_in_shell(value))
-      return fail(Fault::kUnsupported, fmt::format("refusing to run shell hook: %{}% holds a shell metacharacter", name));
-    if (quote == '\'') out += value;
-    else out += "'" + value + "'";
+      return fail(Fault::kUnsupported,
+                  fmt::format("refusing to run shell hook: %{}% holds a shell metacharacter", name));
+    if (quote == '\'')
+      out += value;
+    else
+      out += "'" + value + "'";
     return {};
   }));
   return out;

@@ -17,18 +17,66 @@ namespace ocsync::sync {
 
 enum class Param : uint8_t {
   // Global only.
-  kAddress, kDaemonChroot, kDaemonGid, kDaemonUid, kMotdFile, kPidFile, kProxyProtocolHosts, kSocketOptions,
-  kListenBacklog, kPort, kProxyProtocol,
+  kAddress,
+  kDaemonChroot,
+  kDaemonGid,
+  kDaemonUid,
+  kMotdFile,
+  kPidFile,
+  kProxyProtocolHosts,
+  kSocketOptions,
+  kListenBacklog,
+  kPort,
+  kProxyProtocol,
   // Modules, with defaults from the global part.
-  kAuthDigest, kAuthUsers, kCharset, kComment, kDontCompress, kEarlyExec, kExclude, kExcludeFrom, kFilter, kGid,
-  kHostsAllow, kHostsDeny, kInclude, kIncludeFrom, kIncomingChmod, kLockFile, kLogFile, kLogFormat, kName,
-  kNameConverter, kOutgoingChmod, kPostXferExec, kPreXferExec, kRefuseOptions, kSecretsFile, kSyslogTag, kUid,
-  kPath, kTempDir,
-  kMaxConnections, kMaxVerbosity, kTimeout,
+  kAuthDigest,
+  kAuthUsers,
+  kCharset,
+  kComment,
+  kDontCompress,
+  kEarlyExec,
+  kExclude,
+  kExcludeFrom,
+  kFilter,
+  kGid,
+  kHostsAllow,
+  kHostsDeny,
+  kInclude,
+  kIncludeFrom,
+  kIncomingChmod,
+  kLockFile,
+  kLogFile,
+  kLogFormat,
+  kName,
+  kNameConverter,
+  kOutgoingChmod,
+  kPostXferExec,
+  kPreXferExec,
+  kRefuseOptions,
+  kSecretsFile,
+  kSyslogTag,
+  kUid,
+  kPath,
+  kTempDir,
+  kMaxConnections,
+  kMaxVerbosity,
+  kTimeout,
   kSyslogFacility,
-  kFakeSuper, kForwardLookup, kIgnoreErrors, kIgnoreNonreadable, kInsecureLinks, kList, kReadOnly, kReverseLookup,
-  kStrictModes, kTransferLogging, kWriteOnly,
-  kMungeSymlinks, kNumericIds, kOpenNoatime, kUseChroot,
+  kFakeSuper,
+  kForwardLookup,
+  kIgnoreErrors,
+  kIgnoreNonreadable,
+  kInsecureLinks,
+  kList,
+  kReadOnly,
+  kReverseLookup,
+  kStrictModes,
+  kTransferLogging,
+  kWriteOnly,
+  kMungeSymlinks,
+  kNumericIds,
+  kOpenNoatime,
+  kUseChroot,
   kCount
 };
 
@@ -64,8 +112,8 @@ class Settings {
   const std::string& raw(Param param) const { return values_[static_cast<size_t>(param)]; }
   int number(Param param) const;  // as atoi() would have it
   bool flag(Param param) const { return state(param) > 0; }
-  int state(Param param) const;   // 1, 0, or -1 for "unset"
-  int facility() const;           // a LOG_* constant
+  int state(Param param) const;  // 1, 0, or -1 for "unset"
+  int facility() const;          // a LOG_* constant
   void set(Param param, std::string value) { values_[static_cast<size_t>(param)] = std::move(value); }
 
  private:

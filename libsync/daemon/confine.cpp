@@ -112,8 +112,10 @@ ModuleRoot module_root(const std::string& path, int use_chroot, const std::funct
 
 Status lower_daemon_rights(const Settings& globals, const DaemonLog& log) {
   const auto refuse = [&](const std::string& text, int error) -> Status {
-    if (error != 0) log.failure(text, error);
-    else log.line(text, true);
+    if (error != 0)
+      log.failure(text, error);
+    else
+      log.line(text, true);
     return turn_away("");
   };
   if (const std::string root = globals.text(Param::kDaemonChroot); !root.empty()) {
@@ -151,7 +153,8 @@ Result<ModuleRoot> find_root(const Module& module, const DaemonLog& log) {
   });
 }
 
-Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity, const DaemonLog& log) {
+Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity,
+                            const DaemonLog& log) {
   const auto failure = [&](const std::string& what, const char* short_text, const Error& error) {
     log.failure(what, error.sys);
     return turn_away(short_text);

@@ -24,9 +24,9 @@ Result<Identity> identity_of(const Module& module);
 // The module's directory as this process will see it.
 struct ModuleRoot {
   bool use_chroot = false;
-  std::string outer;  // becomes the root of the process; empty: no chroot
-  std::string root;   // the module's directory afterwards: "/" or an absolute path
-  std::string shown;  // RSYNC_MODULE_PATH
+  std::string outer;                          // becomes the root of the process; empty: no chroot
+  std::string root;                           // the module's directory afterwards: "/" or an absolute path
+  std::string shown;                          // RSYNC_MODULE_PATH
   bool inner() const { return root != "/"; }  // the root of the process does not confine by itself
 };
 // `chroot_works`: asked only if the module does not say.
@@ -43,6 +43,7 @@ struct Inside {
   bool munge = false;  // symlinks travel in a form that leads nowhere
 };
 // Changes this process for good: root directory, working directory, groups, user. Fails as turn_away() does.
-Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity, const DaemonLog& log);
+Result<Inside> enter_module(const Module& module, const ModuleRoot& root, const Identity& identity,
+                            const DaemonLog& log);
 
 }  // namespace ocsync::sync

@@ -30,7 +30,7 @@
 namespace ocsync::sync {
 namespace {
 
-constexpr int kPatienceSeconds = 60;   // for everything a client says before its transfer
+constexpr int kPatienceSeconds = 60;  // for everything a client says before its transfer
 constexpr size_t kMaxMotdBytes = size_t{1} << 20;
 
 void set_variable(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 1); }
@@ -50,13 +50,19 @@ std::string whole_file(const io::File& file, size_t most) {
 class Serving {
  public:
   Serving(const Caller& caller, const Config& config, const DaemonCommand& command, io::Stop& stop)
-      : caller_(caller), config_(config), command_(command), stop_(stop), connection_(caller.in, caller.out, no_options_, stop),
-        in_(connection_.channel.in), out_(connection_.channel.out) {}
+      : caller_(caller),
+        config_(config),
+        command_(command),
+        stop_(stop),
+        connection_(caller.in, caller.out, no_options_, stop),
+        in_(connection_.channel.in),
+        out_(connection_.channel.out) {}
 
   int run() {
     log_ = DaemonLog(command_.log_file.empty() ? config_.globals.text(Param::kLogFile) : command_.log_file,
                      config_.globals.text(Param::kSyslogTag), config_.globals.facility());
-    for (const ConfigComplaint& c : config_.complaints) log_.line(fmt::format("{}:{}: {}", c.file, c.line, c.text), true);
+    for (const ConfigComplaint& c : config_.complaints)
+      log_.line(fmt::format("{}:{}: {}", c.file, c.line, c.text), true);
     const auto code = converse();
     if (code) return *code;
     const Error& error = code.error();
@@ -80,7 +86,9 @@ class Serving {
  private:
   // A connection that ends before it has a role.
   void log_exit(int code) {
-    log_.line(fmt::format("rsync error: {} (code {}) at connection.cpp(1) [Receiver={}]", exit_text(code), code, OCSYNC_VERSION), true);
+    log_.line(fmt::format("rsync error: {} (code {}) at connection.cpp(1) [Receiver={}]", exit_text(code), code,
+                          OCSYNC_VERSION),
+              true);
   }
 
   // From the first byte to the exit code of the transfer.
@@ -108,10 +116,8 @@ class Serving {
         TRY(list_modules());
         return 1;
       case proto::Request::Kind::kEarlyInput:
-      case proto::Request::Kind::kUnknownCommand:
-        return turn_away(fmt::format("Unknown command '{}'", request.name));
-      case proto::Request::Kind::kModule:
-        break;
+      case proto::Request::Kind::kUnknownCommand: return turn_away(fmt::format("Unknown command '{}'", request.name));
+      case proto::Request::Kind::kModule: break;
     }
     module_ = config_.find(request.name);
     if (!module_) {
@@ -136,7 +142,8 @@ class Serving {
   Status hear_proxy() {
     Visitor proxy{visitor_.address, {}};
     if (!is_trusted_proxy(config_.globals.text(Param::kProxyProtocolHosts), proxy, to_log())) {
-      log_.line(fmt::format("proxy protocol rejected from untrusted peer {} ({})", visitor_.address, visitor_.address), true);
+      log_.line(fmt::format("proxy protocol rejected from untrusted peer {} ({})", visitor_.address, visitor_.address),
+                true);
       return turn_away("");
     }
     auto address = read_proxy_header(in_);
@@ -150,7 +157,8 @@ class Serving {
     const int own = std::min(command_.protocol, proto::kNewestVersion);
     TRY(out_.text(proto::greeting_line(own, 0, proto::our_auth_digests())));
     if (const std::string path = config_.globals.text(Param::kMotdFile); !path.empty()) {
-      if (const auto file = io::Dir::open_trusted_file(path, io::Dir::Use::kRead)) TRY(out_.text(whole_file(*file, kMaxMotdBytes)));
+      if (const auto file = io::Dir::open_trusted_file(path, io::Dir::Use::kRead))
+        TRY(out_.text(whole_file(*file, kMaxMotdBytes)));
       TRY(out_.text("\n"));
     }
     TRY(out_.flush());
@@ -165,7 +173,8 @@ class Serving {
   // A line that does not come, or is none, ends the connection without a word.
   Result<std::string> hear_line(size_t most) {
     auto line = proto::read_line(in_, most);
-    if (!line && line.error().fault != Fault::kTimeout && line.error().fault != Fault::kInterrupted) return turn_away("");
+    if (!line && line.error().fault != Fault::kTimeout && line.error().fault != Fault::kInterrupted)
+      return turn_away("");
     return line;
   }
 
@@ -250,7 +259,8 @@ class Serving {
     const HostRules rules{text(Param::kHostsAllow), text(Param::kHostsDeny), module_->flag(Param::kForwardLookup)};
     if (may_visit(rules, visitor_, resolve_ipv4, to_log())) {
       if (caller_.socket)
-        log_.line(fmt::format("rsync allowed access on module {} from {} ({})", module_->name, visitor_.host, visitor_.address));
+        log_.line(fmt::format("rsync allowed access on module {} from {} ({})", module_->name, visitor_.host,
+                              visitor_.address));
       return {};
     }
     log_.line(fmt::format("rsync denied on module {} from {} ({})", module_->name, visitor_.host, visitor_.address));
@@ -275,16 +285,19 @@ class Serving {
   }
 
   Status load_filters() {
-    ModuleFilterTexts texts{text(Param::kFilter), text(Param::kIncludeFrom), text(Param::kInclude), text(Param::kExcludeFrom),
-                            text(Param::kExclude)};
-    hides_something_ = !(texts.filter + texts.include_from + texts.include + texts.exclude_from + texts.exclude).empty();
+    ModuleFilterTexts texts{text(Param::kFilter), text(Param::kIncludeFrom), text(Param::kInclude),
+                            text(Param::kExcludeFrom), text(Param::kExclude)};
+    hides_something_ =
+        !(texts.filter + texts.include_from + texts.include + texts.exclude_from + texts.exclude).empty();
     if (!hides_something_) return {};
     RuleWorld world = RuleWorld::of_process(no_options_);
     world.complain = [this](std::string_view line) { log_.line(line, true); };
     auto rules = FilterRules::for_module(texts, no_options_, std::move(world));
     if (!rules) {
-      if (rules.error().sys != 0) log_.failure(rules.error().text, rules.error().sys);
-      else log_.line(rules.error().text, true);
+      if (rules.error().sys != 0)
+        log_.failure(rules.error().text, rules.error().sys);
+      else
+        log_.line(rules.error().text, true);
       log_exit(exit_code_of(rules.error()));
       return turn_away("", exit_code_of(rules.error()));
     }
@@ -298,7 +311,8 @@ class Serving {
     const bool same = module_->raw(Param::kLogFile) == globals.raw(Param::kLogFile) &&
                       module_->raw(Param::kSyslogTag) == globals.raw(Param::kSyslogTag) &&
                       module_->facility() == globals.facility();
-    if (!same && command_.log_file.empty()) log_ = DaemonLog(text(Param::kLogFile), text(Param::kSyslogTag), module_->facility());
+    if (!same && command_.log_file.empty())
+      log_ = DaemonLog(text(Param::kLogFile), text(Param::kSyslogTag), module_->facility());
   }
 
   // "post-xfer exec": a child serves, and this process waits for its end. Set in the waiting process: the exit code.
@@ -319,8 +333,10 @@ class Serving {
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     set_variable("RSYNC_EXIT_STATUS", std::to_string(code));
     const auto command = expand_for_shell(module_->raw(Param::kPostXferExec), process_variable);
-    if (!command) log_.line(command.error().text, true);
-    else if (run_in_shell(*command) < 0) code = -1;
+    if (!command)
+      log_.line(command.error().text, true);
+    else if (run_in_shell(*command) < 0)
+      code = -1;
     ::_exit(code);
   }
 
@@ -348,7 +364,8 @@ class Serving {
         return turn_away("early exec failed");
       }
     }
-    if (!module_->raw(Param::kPreXferExec).empty()) before_ = TRY(start_hook(Param::kPreXferExec, "pre-xfer exec", true));
+    if (!module_->raw(Param::kPreXferExec).empty())
+      before_ = TRY(start_hook(Param::kPreXferExec, "pre-xfer exec", true));
     if (!module_->raw(Param::kNameConverter).empty())
       converter_ = TRY(start_hook(Param::kNameConverter, "name-converter exec", true));
     return {};
@@ -381,8 +398,10 @@ class Serving {
     served.charset = charset_;
     served.read_only = read_only_;
     served.write_only = module_->flag(Param::kWriteOnly);
-    if (parsed && parsed->what == ParsedCommand::What::kRun) options = std::move(parsed->options);
-    else served.refusal = parsed ? Error(Fault::kUnsupported, "rsync: this is not for a daemon") : parsed.error();
+    if (parsed && parsed->what == ParsedCommand::What::kRun)
+      options = std::move(parsed->options);
+    else
+      served.refusal = parsed ? Error(Fault::kUnsupported, "rsync: this is not for a daemon") : parsed.error();
     if (served.refusal) {
       served.refusal->fault = Fault::kUnsupported;
       recall_shape(request.options, options);
@@ -401,11 +420,13 @@ class Serving {
     options.server = true;
     options.quiet = 0;
     if (!request.shown.empty()) {
-      log_.line(fmt::format("rsync {} {} from {}{}{} ({})", options.sender ? "on" : "to", request.shown, user_, user_.empty() ? "" : "@",
-                            visitor_.host, visitor_.address));
+      log_.line(fmt::format("rsync {} {} from {}{}{} ({})", options.sender ? "on" : "to", request.shown, user_,
+                            user_.empty() ? "" : "@", visitor_.host, visitor_.address));
     }
     impose_module(options, *module_, {root_, inside_, converter_.has_value(), command_.bwlimit_kib}, log_);
-    const auto hides = [this](std::string_view path, bool is_dir) { return hides_something_ && hidden_.module_hides(path, is_dir); };
+    const auto hides = [this](std::string_view path, bool is_dir) {
+      return hides_something_ && hidden_.module_hides(path, is_dir);
+    };
     reduce_to_module(options, request, module_->name, root_.root, hides);
     if (hides_something_) served.filters = [this]() -> Result<FilterRules> { return hidden_.copy(); };
     served.world = RuleWorld::of_process(options);

@@ -11,9 +11,9 @@
 namespace ocsync::sync {
 
 struct Caller {
-  int in = 0, out = 0;      // borrowed; the same socket, or two pipes
-  bool socket = true;       // false: a remote shell brought it, which bounds and authenticates it by itself
-  std::string address;      // numeric
+  int in = 0, out = 0;  // borrowed; the same socket, or two pipes
+  bool socket = true;   // false: a remote shell brought it, which bounds and authenticates it by itself
+  std::string address;  // numeric
 };
 
 // Serves it in this process, which changes its root, its user and its directory on the way and is good for nothing else

@@ -40,7 +40,8 @@ bool read_word(int fd, std::string& word) {
 
 // In the child, which has no threads and is about to become a shell.
 [[noreturn]] void become_shell(const std::string& command) {
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGPIPE, SIGCHLD, SIGALRM, SIGXFSZ}) ::signal(number, SIG_DFL);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGPIPE, SIGCHLD, SIGALRM, SIGXFSZ})
+    ::signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -26,7 +26,8 @@ class WaitingHook {
   // `answers`: its standard output comes to us (otherwise it is that of this process).
   static Result<WaitingHook> start(const std::string& command, bool answers);
   // Sets RSYNC_REQUEST and RSYNC_ARGn for it and lets it go; `input` becomes its standard input.
-  Status tell(const std::string& request, const std::vector<std::string>& arguments, std::string_view input, bool keep_open);
+  Status tell(const std::string& request, const std::vector<std::string>& arguments, std::string_view input,
+              bool keep_open);
   // Waits for its end. Empty: it did well; else "NAME returned failure (STATUS)" with what it said behind a colon.
   std::string finish(const std::string& name);
   // Its standard input and output, for a program that stays.

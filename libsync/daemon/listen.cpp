@@ -100,7 +100,8 @@ class Listening {
     const io::IpFamily family = command_.address_family == 4   ? io::IpFamily::kIpv4
                                 : command_.address_family == 6 ? io::IpFamily::kIpv6
                                                                : io::IpFamily::kAny;
-    const std::string options = command_.sockopts.empty() ? config_.globals.text(Param::kSocketOptions) : command_.sockopts;
+    const std::string options =
+        command_.sockopts.empty() ? config_.globals.text(Param::kSocketOptions) : command_.sockopts;
     auto listeners = io::listen_on(address, port, family, std::max(config_.globals.number(Param::kListenBacklog), 1));
     if (!listeners) {
       std::string text = listeners.error().text;
@@ -110,7 +111,8 @@ class Listening {
       return kExitSocket;
     }
     for (const io::Listener& listener : *listeners)
-      io::apply_each_socket_option(listener.fd.get(), options, [&](const Error& error) { log().line(error.text, true); });
+      io::apply_each_socket_option(listener.fd.get(), options,
+                                   [&](const Error& error) { log().line(error.text, true); });
     return accept_until_told(std::move(*listeners));
   }
 
@@ -145,14 +147,9 @@ class Listening {
 
   void hear_signal(int number) {
     switch (number) {
-      case SIGCHLD:
-        reap();
-        break;
-      case SIGHUP:
-        reload();
-        break;
-      case SIGUSR1:
-        break;
+      case SIGCHLD: reap(); break;
+      case SIGHUP: reload(); break;
+      case SIGUSR1: break;
       default:
         // Transfers that run may come to their end, unless we are told again; nobody new is let in.
         if (ending_) return loop_->stop();
@@ -236,8 +233,8 @@ int check_config(const DaemonCommand& command) {
   for (const Module& module : config.modules)
     if (module.raw(Param::kPath).empty()) fmt::print(stderr, "warning: module \"{}\" has no path\n", module.name);
   if (config.broken()) return kExitUsage;
-  fmt::print("{}: {} module{}, {} problem{}\n", config_path(command), config.modules.size(), config.modules.size() == 1 ? "" : "s",
-             config.complaints.size(), config.complaints.size() == 1 ? "" : "s");
+  fmt::print("{}: {} module{}, {} problem{}\n", config_path(command), config.modules.size(),
+             config.modules.size() == 1 ? "" : "s", config.complaints.size(), config.complaints.size() == 1 ? "" : "s");
   return 0;
 }
 
@@ -287,8 +284,9 @@ int run_daemon(const DaemonCommand& command, io::Stop& stop) {
   }
   std::vector<std::string> warnings;
   if (config.globals.flag(Param::kProxyProtocol) && config.globals.text(Param::kProxyProtocolHosts).empty())
-    warnings.push_back("\"proxy protocol = true\" but \"proxy protocol hosts\" is unset: all connections will be rejected as "
-                       "untrusted proxy peers.  Set \"proxy protocol hosts\" to your trusted proxy's address.");
+    warnings.push_back(
+        "\"proxy protocol = true\" but \"proxy protocol hosts\" is unset: all connections will be rejected as "
+        "untrusted proxy peers.  Set \"proxy protocol hosts\" to your trusted proxy's address.");
   for (const std::string& warning : warnings) fmt::print(stderr, "{}\n", warning);
   return Listening(command, std::move(config), std::move(warnings)).run();
 }

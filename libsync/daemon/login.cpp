@@ -17,7 +17,8 @@ namespace ocsync::sync {
 namespace {
 
 std::optional<DigestKind> auth_digest(const std::string& name) {
-  for (const DigestKind kind : {DigestKind::kSha512, DigestKind::kSha256, DigestKind::kSha1, DigestKind::kMd5, DigestKind::kMd4})
+  for (const DigestKind kind :
+       {DigestKind::kSha512, DigestKind::kSha256, DigestKind::kSha1, DigestKind::kMd5, DigestKind::kMd4})
     if (::strcasecmp(std::string(digest_name(kind)).c_str(), name.c_str()) == 0) return kind;
   return std::nullopt;
 }
@@ -28,7 +29,8 @@ std::string judge(const LoginDesk& desk, const std::optional<UserRule>& rule, co
   if (!rule) return "no matching rule";
   if (rule->access == UserRule::Access::kDeny) return "denied by rule";
   const auto complain = [&](const std::string& text) { desk.log.line(text, true); };
-  Secrets secrets = read_secrets(desk.module.text(Param::kSecretsFile), desk.module.flag(Param::kStrictModes), complain);
+  Secrets secrets =
+      read_secrets(desk.module.text(Param::kSecretsFile), desk.module.flag(Param::kStrictModes), complain);
   if (!secrets.reason.empty()) return secrets.reason;
   const std::string why =
       check_secret(secrets.text, credentials.user, rule->group, credentials.response,
@@ -52,20 +54,23 @@ Result<Login> log_in(const LoginDesk& desk, Reader& in, Writer& out) {
   const auto method =
       proto::choose_auth(proto::our_auth_digests(), desk.greeting.has_digests, desk.greeting.digests, desk.version);
   if (!method) {
-    return turn_away(fmt::format("your client does not support one of our daemon-auth checksums: {}", proto::our_auth_digests()),
-                     kExitUnsupported);
+    return turn_away(
+        fmt::format("your client does not support one of our daemon-auth checksums: {}", proto::our_auth_digests()),
+        kExitUnsupported);
   }
   if (const std::string floor = module.text(Param::kAuthDigest); !floor.empty()) {
     const auto least = auth_digest(floor);
-    if (!least) return failed(fmt::format(": the configured 'auth digest = {}' is not a supported digest on this build", floor));
+    if (!least)
+      return failed(fmt::format(": the configured 'auth digest = {}' is not a supported digest on this build", floor));
     if (!proto::auth_strong_enough(method->digest, *least))
       return failed(fmt::format(": negotiated auth digest {} is weaker than the required 'auth digest = {}'",
                                 digest_name(method->digest), floor));
   }
   std::byte random[32];
-  if (::getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random)) return failed(": no random numbers");
-  const std::string challenge = proto::make_challenge(
-      *method, random, fmt::format("{}{}{}", desk.visitor.address, monotonic_ms(), ::getpid()));
+  if (::getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random))
+    return failed(": no random numbers");
+  const std::string challenge =
+      proto::make_challenge(*method, random, fmt::format("{}{}{}", desk.visitor.address, monotonic_ms(), ::getpid()));
   TRY(out.text(proto::auth_required_line(challenge)));
   TRY(out.flush());
   auto line = proto::read_line(in, proto::kDaemonLineMax);

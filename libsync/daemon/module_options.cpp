@@ -31,7 +31,9 @@ void impose_module(Options& options, const Module& m, const Standing& standing, 
   if (timeout > 0 && (options.timeout_s == 0 || timeout < options.timeout_s)) options.timeout_s = timeout;
   options.module_chmod = m.text(options.sender ? Param::kOutgoingChmod : Param::kIncomingChmod);
   if (!options.module_chmod.empty() && !ModeChanges::parse(options.module_chmod, 022)) {
-    log.line(fmt::format("Invalid \"{}ing chmod\" directive: {}", options.sender ? "outgo" : "incom", options.module_chmod), true);
+    log.line(
+        fmt::format("Invalid \"{}ing chmod\" directive: {}", options.sender ? "outgo" : "incom", options.module_chmod),
+        true);
     options.module_chmod.clear();
   }
   if (const std::string dir = m.text(Param::kTempDir); !dir.empty()) {
@@ -62,12 +64,15 @@ void recall_shape(const std::vector<std::string>& arguments, Options& options) {
       options.recurse = letters.find('r') != letters.npos;
       options.compress = letters.find('z') != letters.npos;
     }
-    if (word == "--compress-choice=zlibx" || word == "--new-compress") options.compress_choice = "zlibx";
-    else if (word.starts_with("--compress-choice=")) options.compress_choice = word.substr(18);
+    if (word == "--compress-choice=zlibx" || word == "--new-compress")
+      options.compress_choice = "zlibx";
+    else if (word.starts_with("--compress-choice="))
+      options.compress_choice = word.substr(18);
     if (word == "--old-compress") options.compress_choice = "zlib";
     if (word.starts_with("--checksum-choice=")) options.checksum_choice = word.substr(18);
     if (word == "--no-inc-recursive" || word == "--no-i-r") options.inc_recursive = false;
-    if (word == "--delete-before" || word == "--delete-after" || word == "--delay-updates") options.inc_recursive = false;
+    if (word == "--delete-before" || word == "--delete-after" || word == "--delay-updates")
+      options.inc_recursive = false;
   }
 }
 

@@ -15,8 +15,8 @@ namespace ocsync::sync {
 struct Standing {
   const ModuleRoot& root;
   const Inside& inside;
-  bool converts_names;   // a name converter runs
-  int64_t bwlimit_kib;   // the daemon's own limit; 0: none
+  bool converts_names;  // a name converter runs
+  int64_t bwlimit_kib;  // the daemon's own limit; 0: none
 };
 
 // Applies the module's parameters to what the client asked for.

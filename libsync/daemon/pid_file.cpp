@@ -23,7 +23,8 @@ Status PidFile::make(const std::string& path) {
   const std::string dir_path = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   name_ = slash == path.npos ? path : path.substr(slash + 1);
   auto dir = io::Dir::open_trusted(dir_path, true);
-  if (!dir) return fail(Fault::kFileIo, fmt::format("failed to open pid-file directory \"{}\"", dir_path), dir.error().sys);
+  if (!dir)
+    return fail(Fault::kFileIo, fmt::format("failed to open pid-file directory \"{}\"", dir_path), dir.error().sys);
   dir_ = std::move(*dir);
   struct stat st{};
   if (::fstatat(dir_.fd(), name_.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&

@@ -65,7 +65,8 @@ Result<std::string> read_text(Reader& in, std::string line) {
   if (!is_address(words[2]) || !is_address(words[3])) return refuse();
   for (const size_t port : {size_t{4}, size_t{5}}) {
     const std::string& text = words[port];
-    if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != text.npos || std::atoi(text.c_str()) == 0)
+    if (text.empty() || text.size() > 5 || text.find_first_not_of("0123456789") != text.npos ||
+        std::atoi(text.c_str()) == 0)
       return refuse();
   }
   return words[2];

@@ -109,7 +109,8 @@ Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironm
   const std::vector<std::string> words = TRY(read_daemon_args(in, nulls));
   const auto dot = std::find(words.begin(), words.end(), ".");
   const auto behind = dot == words.end() ? dot : dot + 1;
-  ClientRequest request{.options = {"rsyncd"}, .paths = {behind, words.end()}, .all = {}, .parsed = fail(Error(EINVAL)), .shown = {}};
+  ClientRequest request{
+      .options = {"rsyncd"}, .paths = {behind, words.end()}, .all = {}, .parsed = fail(Error(EINVAL)), .shown = {}};
   // What a shell would have taken away from a word, had there been one.
   for (auto word = words.begin(); word != behind; ++word) request.options.push_back(unquote_argument(*word));
   request.all = request.options;
@@ -156,8 +157,8 @@ std::vector<std::string> expand_wildcards(const std::string& pattern, const Hidd
   return found;
 }
 
-void reduce_to_module(Options& options, const ClientRequest& request, const std::string& module_name, const std::string& root,
-                    const HiddenName& hidden) {
+void reduce_to_module(Options& options, const ClientRequest& request, const std::string& module_name,
+                      const std::string& root, const HiddenName& hidden) {
   options.operands.assign(1, ".");
   for (const std::string& path : request.paths) {
     for (const std::string& piece : split_request(path, module_name, request.secluded)) {
@@ -187,7 +188,8 @@ void reduce_to_module(Options& options, const ClientRequest& request, const std:
   inside(options.files_from, 0);
   for (std::string& dir : options.basis_dirs) inside(dir, depth);
   for (FilterArgument& rule : options.filters)
-    if (rule.kind == FilterArgument::Kind::kIncludeFrom || rule.kind == FilterArgument::Kind::kExcludeFrom) inside(rule.text, 0);
+    if (rule.kind == FilterArgument::Kind::kIncludeFrom || rule.kind == FilterArgument::Kind::kExcludeFrom)
+      inside(rule.text, 0);
 }
 
 }  // namespace ocsync::sync

@@ -24,7 +24,7 @@ struct ClientRequest {
   std::vector<std::string> all;      // every word, as hooks are told
   bool secluded = false;             // the paths came in a second list, which no blank divides
   Result<ParsedCommand> parsed;
-  std::string shown;                 // the paths for log and hooks, cut where they are too long
+  std::string shown;  // the paths for log and hooks, cut where they are too long
 };
 // Fails if the lists cannot be read; options that make no sense are in `parsed`.
 Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironment& environment);
@@ -39,7 +39,7 @@ std::vector<std::string> expand_wildcards(const std::string& pattern, const Hidd
 
 // Makes operands of what was asked for (in front of them the "." of a server), and keeps every path among the options
 // inside the module, whose directory is `root` for this process.
-void reduce_to_module(Options& options, const ClientRequest& request, const std::string& module_name, const std::string& root,
-                      const HiddenName& hidden);
+void reduce_to_module(Options& options, const ClientRequest& request, const std::string& module_name,
+                      const std::string& root, const HiddenName& hidden);
 
 }  // namespace ocsync::sync

@@ -108,16 +108,12 @@ struct Matcher {
   // Matches one byte against what stands at `at`, which is no star, and moves `at` behind it.
   One one(size_t& at, unsigned char c) const {
     switch (pattern[at]) {
-      case '?':
-        ++at;
-        return c != '/' ? One::kYes : One::kNo;
-      case '[':
-        return in_class(at, c);
+      case '?': ++at; return c != '/' ? One::kYes : One::kNo;
+      case '[': return in_class(at, c);
       case '\\':
         if (++at == pattern.size()) return One::kNever;
         [[fallthrough]];
-      default:
-        return c == literal_at(at++) ? One::kYes : One::kNo;
+      default: return c == literal_at(at++) ? One::kYes : One::kNo;
     }
   }
 
@@ -248,16 +244,11 @@ Pattern::Pattern(std::string text, bool full_path, size_t skip)
 bool Pattern::matches(const MatchName& name) const {
   const std::string_view what = compared();
   switch (how_) {
-    case How::kLeaf:
-      return name.leaf == what;
-    case How::kLeafEnd:
-      return name.leaf.ends_with(what);
-    case How::kLeafBegin:
-      return name.leaf.starts_with(what);
-    case How::kLeafWild:
-      return match(what, name.leaf);
-    default:
-      break;
+    case How::kLeaf: return name.leaf == what;
+    case How::kLeafEnd: return name.leaf.ends_with(what);
+    case How::kLeafBegin: return name.leaf.starts_with(what);
+    case How::kLeafWild: return match(what, name.leaf);
+    default: break;
   }
   std::string_view path = full_path_ ? name.full : name.path;
   if (full_path_) {
@@ -266,14 +257,11 @@ bool Pattern::matches(const MatchName& name) const {
   }
   const bool slash = with_slash_ && name.is_dir;
   switch (how_) {
-    case How::kPath:
-      return path == what;
+    case How::kPath: return path == what;
     case How::kPathEnd:
       return path.ends_with(what) && (path.size() == what.size() || path[path.size() - what.size() - 1] == '/');
-    case How::kWhole:
-      return match(what, path, slash);
-    case How::kLastComponents:
-      return last_components(path, slashes_ + 1) && match(what, path);
+    case How::kWhole: return match(what, path, slash);
+    case How::kLastComponents: return last_components(path, slashes_ + 1) && match(what, path);
     case How::kAnySlash:
       while (true) {
         if (match(what, path, slash)) return true;
@@ -290,8 +278,7 @@ bool Pattern::matches(const MatchName& name) const {
       if (rest.starts_with("\\/")) rest.remove_prefix(1);
       return rest.starts_with('/') && match(rest.substr(1), path, slash);
     }
-    default:
-      return false;
+    default: return false;
   }
 }
 

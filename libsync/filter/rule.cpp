@@ -38,34 +38,16 @@ char take_kind(std::string_view text, size_t& at) {
 // The flags of a kind; false if the letter is none.
 bool kind_flags(char letter, uint32_t& flags, bool& side_given) {
   switch (letter) {
-    case ':':
-      flags |= kRulePerDirectory | kRuleMerge;
-      return true;
-    case '.':
-      flags |= kRuleMerge;
-      return true;
-    case '+':
-      flags |= kRuleInclude;
-      return true;
-    case '-':
-      return true;
-    case 'S':
-      flags |= kRuleInclude | kRuleSenderSide;
-      break;
-    case 'H':
-      flags |= kRuleSenderSide;
-      break;
-    case 'R':
-      flags |= kRuleInclude | kRuleReceiverSide;
-      break;
-    case 'P':
-      flags |= kRuleReceiverSide;
-      break;
-    case '!':
-      flags |= kRuleClear;
-      return true;
-    default:
-      return false;
+    case ':': flags |= kRulePerDirectory | kRuleMerge; return true;
+    case '.': flags |= kRuleMerge; return true;
+    case '+': flags |= kRuleInclude; return true;
+    case '-': return true;
+    case 'S': flags |= kRuleInclude | kRuleSenderSide; break;
+    case 'H': flags |= kRuleSenderSide; break;
+    case 'R': flags |= kRuleInclude | kRuleReceiverSide; break;
+    case 'P': flags |= kRuleReceiverSide; break;
+    case '!': flags |= kRuleClear; return true;
+    default: return false;
   }
   side_given = true;
   return true;
@@ -80,9 +62,7 @@ bool add_modifier(char modifier, uint32_t& flags, bool side_given) {
       if (!merge || (flags & kRuleNoPrefixes) != 0) return false;
       flags |= kRuleNoPrefixes | (modifier == '+' ? kRuleInclude : 0u);
       return true;
-    case '/':
-      flags |= kRuleFullPath;
-      return true;
+    case '/': flags |= kRuleFullPath; return true;
     case '!':
       if (merge) return false;
       flags |= kRuleNegated;
@@ -103,9 +83,7 @@ bool add_modifier(char modifier, uint32_t& flags, bool side_given) {
       if (!merge) return false;
       flags |= kRuleWordSplit;
       return true;
-    case 'p':
-      flags |= kRulePerishable;
-      return true;
+    case 'p': flags |= kRulePerishable; return true;
     case 'r':
       if (side_given) return false;
       flags |= kRuleReceiverSide;
@@ -114,11 +92,8 @@ bool add_modifier(char modifier, uint32_t& flags, bool side_given) {
       if (side_given) return false;
       flags |= kRuleSenderSide;
       return true;
-    case 'x':
-      flags |= kRuleXattr;
-      return true;
-    default:
-      return false;
+    case 'x': flags |= kRuleXattr; return true;
+    default: return false;
   }
 }
 

@@ -107,7 +107,8 @@ Result<std::string> RuleLoader::read(const std::string& name) const {
   const std::string path = path_of(name);
   if (facts_.world.module_path.empty()) {
     const bool by_operator = where.dir.empty() && !facts_.server;
-    const ReadRuleFile& read = by_operator || !facts_.world.read_confined ? facts_.world.read : facts_.world.read_confined;
+    const ReadRuleFile& read =
+        by_operator || !facts_.world.read_confined ? facts_.world.read : facts_.world.read_confined;
     if (!read) return fail(Fault::kUnsupported, "no rule files here");
     return read(path);
   }
@@ -181,8 +182,12 @@ Status RuleLoader::add_rule(RuleBlock& to, uint32_t flags, std::string_view argu
   const bool caution = argument.ends_with(' ') || argument.ends_with('\t');
   if (facts_.world.explain && (flags & kRuleFromFile) == 0 && (caution || facts_.world.explains_all))
     facts_.world.explain(fmt::format("[{}] add_rule({}{} {}{}){}", facts_.client ? "client" : "server",
-                                     (flags & kRulePerDirectory) != 0 ? ':' : (flags & kRuleInclude) != 0 ? '+' : '-', (flags & kRulePerishable) != 0 ? "p" : "", argument,
-                                     (flags & kRuleDirsOnly) != 0 ? "/" : "", caution ? " -- CAUTION: trailing whitespace!" : ""));
+                                     (flags & kRulePerDirectory) != 0 ? ':'
+                                     : (flags & kRuleInclude) != 0    ? '+'
+                                                                      : '-',
+                                     (flags & kRulePerishable) != 0 ? "p" : "", argument,
+                                     (flags & kRuleDirsOnly) != 0 ? "/" : "",
+                                     caution ? " -- CAUTION: trailing whitespace!" : ""));
   if ((flags & kRulePerDirectory) != 0) return add_merge_kind(to, flags, std::move(pattern));
   size_t skip = 0;
   const bool anchored = argument.starts_with('/');

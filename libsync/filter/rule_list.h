@@ -73,8 +73,8 @@ struct Lookup {
   uint8_t side = 0;  // bit as in Rule::off
   bool xattr = false;
   bool ignore_perishable = false;
-  // name.full is not known: it lies elsewhere. A rule about it then excludes nothing, and if it might do anything else, those
-  // behind it decide nothing.
+  // name.full is not known: it lies elsewhere. A rule about it then excludes nothing, and if it might do anything else,
+  // those behind it decide nothing.
   bool elsewhere = false;
 };
 inline uint8_t side_bit(Side side) { return side == Side::kSender ? 1 : 2; }

@@ -76,18 +76,15 @@ RuleFacts facts_of(const Options& options, RuleWorld world) {
 Status add_argument(RuleLoader& loader, RuleBlock& to, const FilterArgument& argument, int& short_count) {
   loader.end_rules_with_nul(argument.nulls);
   switch (argument.kind) {
-    case FilterArgument::Kind::kFilter:
-      return loader.add_text(to, argument.text, 0, 0);
+    case FilterArgument::Kind::kFilter: return loader.add_text(to, argument.text, 0, 0);
     case FilterArgument::Kind::kInclude:
       return loader.add_text(to, argument.text, kRuleInclude, RuleLoader::kOldPrefixes);
-    case FilterArgument::Kind::kExclude:
-      return loader.add_text(to, argument.text, 0, RuleLoader::kOldPrefixes);
+    case FilterArgument::Kind::kExclude: return loader.add_text(to, argument.text, 0, RuleLoader::kOldPrefixes);
     case FilterArgument::Kind::kIncludeFrom:
       return loader.add_file(to, argument.text, kRuleInclude, RuleLoader::kOldPrefixes | RuleLoader::kFatal);
     case FilterArgument::Kind::kExcludeFrom:
       return loader.add_file(to, argument.text, 0, RuleLoader::kOldPrefixes | RuleLoader::kFatal);
-    case FilterArgument::Kind::kCvs:
-      return loader.add_text(to, "-C", 0, 0);
+    case FilterArgument::Kind::kCvs: return loader.add_text(to, "-C", 0, 0);
     case FilterArgument::Kind::kPerDirShort:
       ++short_count;
       if (short_count == 1) return loader.add_text(to, ": /.rsync-filter", 0, 0);

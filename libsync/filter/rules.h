@@ -33,8 +33,8 @@ struct RuleWorld {
   ReadRuleFile read;
   // With --confine-root: for files named by rules that travelled or that directories give. Else empty.
   ReadRuleFile read_confined;
-  // Where files may be read anywhere: may the symlinks on the way to this directory (absolute) be followed? kSystem with
-  // ELOOP if one belongs to somebody who must not decide what we read. May be called by any thread. Else empty.
+  // Where files may be read anywhere: may the symlinks on the way to this directory (absolute) be followed? kSystem
+  // with ELOOP if one belongs to somebody who must not decide what we read. May be called by any thread. Else empty.
   std::function<Status(const std::string& dir)> way_to;
   std::function<std::optional<std::string>(const char* name)> variable;  // HOME, CVSIGNORE
   // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
@@ -51,7 +51,9 @@ struct RuleWorld {
   std::function<bool(std::string_view path)> hidden;
   bool module_in_chroot = false;  // the home directory is "/"
 
-  bool hides(std::string_view absolute) const { return hidden && hidden(absolute.substr(absolute.starts_with('/') ? 1 : 0)); }
+  bool hides(std::string_view absolute) const {
+    return hidden && hidden(absolute.substr(absolute.starts_with('/') ? 1 : 0));
+  }
   static RuleWorld of_process(const Options& options);
 };
 
@@ -123,8 +125,8 @@ class FilterScope {
   // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
   // files.
   Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;
-  // What is said when merge files are looked for in `path`, which is no directory that could be entered: that the way leads
-  // through a link which does not count, once for each file.
+  // What is said when merge files are looked for in `path`, which is no directory that could be entered: that the way
+  // leads through a link which does not count, once for each file.
   void look_in_vain(const std::string& path) const;
   // The verdict on `path` (relative to the transfer root). `ignore_perishable` inside a directory that is being
   // removed.

@@ -43,7 +43,8 @@ std::string inside(const std::string& path, const std::string& module) {
 // The merge files of one directory, which is held open and whose path is `path` (absolute, with a final slash).
 class MergeFiles {
  public:
-  MergeFiles(const io::Dir& dir, const std::string& path, const RuleWorld& world) : dir_(dir), path_(path), world_(world) {}
+  MergeFiles(const io::Dir& dir, const std::string& path, const RuleWorld& world)
+      : dir_(dir), path_(path), world_(world) {}
 
   // What is in the file; nothing if there is none or it may not be read.
   std::optional<std::string> read(const std::string& name) {
@@ -125,9 +126,12 @@ struct FilterScope::State {
     const std::string pattern = by.rule->is(kRuleFromFile)
                                     ? "<rule from a file read earlier>"
                                     : by.rule->pattern.text() + (by.rule->is(kRuleDirsOnly) ? "/" : "");
-    const std::string source = by.cvs ? " [global CVS]" : by.merge && (by.merge->flags & kRuleFromFile) == 0 ? " [per-dir " + by.merge->name + "]" : "";
-    world.explain(fmt::format("[{}] {} {} {} because of pattern {}{}", sends ? "sender" : "generator", act, kind, what.name.path,
-                              pattern, source));
+    const std::string source = by.cvs ? " [global CVS]"
+                               : by.merge && (by.merge->flags & kRuleFromFile) == 0
+                                   ? " [per-dir " + by.merge->name + "]"
+                                   : "";
+    world.explain(fmt::format("[{}] {} {} {} because of pattern {}{}", sends ? "sender" : "generator", act, kind,
+                              what.name.path, pattern, source));
     return verdict;
   }
 
@@ -209,7 +213,9 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
 
 void FilterScope::look_in_vain(const std::string& path) const {
   const RuleWorld& world = state_->list->facts.world;
-  if (state_->set.merges.empty() || world.read_confined || !world.module_path.empty() || !world.read || !world.way_to || !world.complain) return;
+  if (state_->set.merges.empty() || world.read_confined || !world.module_path.empty() || !world.read || !world.way_to ||
+      !world.complain)
+    return;
   const std::string here = collapsed_path(path.starts_with('/') ? path : state_->root + "/" + path) + "/";
   const Status way = world.way_to(here);
   if (way || !is_link_of_others(way.error())) return;

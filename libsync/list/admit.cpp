@@ -67,8 +67,10 @@ void RequestedNames::add_literal(const std::string& name) {
 
 void RequestedNames::add_wild(const std::string& pattern) {
   wild_.push_back({Pattern('/' + pattern), false});
-  if (recurse_) wild_.push_back({Pattern('/' + pattern + "/**"), false});
-  else if (dirs_) wild_.push_back({Pattern('/' + pattern + "/*"), false});
+  if (recurse_)
+    wild_.push_back({Pattern('/' + pattern + "/**"), false});
+  else if (dirs_)
+    wild_.push_back({Pattern('/' + pattern + "/*"), false});
   if (!relative_) return;
   for (std::string_view dir = dir_of_path(pattern); !dir.empty(); dir = dir_of_path(dir))
     wild_.push_back({Pattern('/' + std::string(dir)), true});
@@ -117,11 +119,13 @@ RequestedNames::Answer RequestedNames::covers(std::string_view path, bool is_dir
   return parent ? Answer::kParentOnly : Answer::kNo;
 }
 
-AdmitEntry admission(const Options& options, const FilterRules& filters, std::shared_ptr<const RequestedNames> requested) {
+AdmitEntry admission(const Options& options, const FilterRules& filters,
+                     std::shared_ptr<const RequestedNames> requested) {
   const bool check_rules = !options.trusts_sender_filter() && !filters.empty() && !filters.has_per_directory();
   if (options.trusts_sender_args()) requested = nullptr;
   if (!check_rules && !requested) return {};
-  return [check_rules, &filters, requested = std::move(requested)](std::string_view path, bool is_dir) -> Result<Admission> {
+  return [check_rules, &filters, requested = std::move(requested)](std::string_view path,
+                                                                   bool is_dir) -> Result<Admission> {
     if (check_rules && path != "." && path != "/." && filters.sender_had_to_hide(path, is_dir))
       return fail(Fault::kUnsupported, fmt::format("ERROR: rejecting excluded file-list name: {}", path));
     if (!requested) return Admission::kWhole;

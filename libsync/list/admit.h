@@ -46,6 +46,7 @@ class RequestedNames {
 
 // The check for one session, as the options want it; empty if they trust the sender in everything. `filters` must
 // outlive it. Errors are kUnsupported with rsync's texts.
-AdmitEntry admission(const Options& options, const FilterRules& filters, std::shared_ptr<const RequestedNames> requested);
+AdmitEntry admission(const Options& options, const FilterRules& filters,
+                     std::shared_ptr<const RequestedNames> requested);
 
 }  // namespace ocsync::sync

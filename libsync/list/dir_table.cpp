@@ -6,7 +6,9 @@
 namespace ocsync::sync {
 
 DirNode::DirNode(const Entry& in_list, int32_t its_number, Arena& memory)
-    : number(its_number), source_root(in_list.extras() ? in_list.extras()->source_root : 0), cleared(!in_list.active()) {
+    : number(its_number),
+      source_root(in_list.extras() ? in_list.extras()->source_root : 0),
+      cleared(!in_list.active()) {
   const std::string path = in_list.path();
   const Extras* more = in_list.extras();
   const bool has_meta = more && (more->acl >= 0 || more->xattrs >= 0 || more->keeps_sent);

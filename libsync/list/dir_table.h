@@ -21,11 +21,11 @@ struct DirNode {
   void refresh(const Entry& in_list);
   std::string_view path() const { return path_.view(); }  // "." for the root
 
-  Entry entry;             // a copy that outlives its segment
-  int32_t number;          // in the session
-  uint32_t source_root;    // sender: which scan root it was found under
-  bool listed = false;     // its sub-list was sent or received
-  bool cleared;            // a duplicate that lost
+  Entry entry;           // a copy that outlives its segment
+  int32_t number;        // in the session
+  uint32_t source_root;  // sender: which scan root it was found under
+  bool listed = false;   // its sub-list was sent or received
+  bool cleared;          // a duplicate that lost
 
  private:
   void take(const Entry& in_list, std::string_view path, Extras* extras);

@@ -20,24 +20,24 @@ namespace ocsync::sync {
 
 // Facts about an entry that are not attributes of the object.
 enum Mark : uint16_t {
-  kTopDir = 1 << 0,        // an argument's directory: where deletion may start
-  kContentDir = 1 << 1,    // its content is in the list: names missing there may be deleted
-  kImpliedDir = 1 << 2,    // only a parent of something asked for
-  kCleared = 1 << 3,       // a duplicate that lost, or pruned: never to be acted on
-  kMissingDir = 1 << 4,    // receiving side: was not and will not be created
-  kDirCreated = 1 << 5,    // receiving side: made ahead of its own turn
+  kTopDir = 1 << 0,      // an argument's directory: where deletion may start
+  kContentDir = 1 << 1,  // its content is in the list: names missing there may be deleted
+  kImpliedDir = 1 << 2,  // only a parent of something asked for
+  kCleared = 1 << 3,     // a duplicate that lost, or pruned: never to be acted on
+  kMissingDir = 1 << 4,  // receiving side: was not and will not be created
+  kDirCreated = 1 << 5,  // receiving side: made ahead of its own turn
   kGroupUnsettable = 1 << 6,
-  kLinked = 1 << 7,        // member of a hard-link group
-  kLinkFirst = 1 << 8,     // first member of its group (in the list so far)
-  kLinkLast = 1 << 9,      // last known member of its group
-  kSent = 1 << 10,         // its content went out, or was asked for, once
+  kLinked = 1 << 7,     // member of a hard-link group
+  kLinkFirst = 1 << 8,  // first member of its group (in the list so far)
+  kLinkLast = 1 << 9,   // last known member of its group
+  kSent = 1 << 10,      // its content went out, or was asked for, once
   kMountPoint = 1 << 11,
-  kDuplicateDir = 1 << 12, // sender: equals the directory before it; its content travels with that one
-  kRooted = 1 << 13,       // local run: the source's name starts with the "/" that the destination's lacks (-R)
+  kDuplicateDir = 1 << 12,  // sender: equals the directory before it; its content travels with that one
+  kRooted = 1 << 13,        // local run: the source's name starts with the "/" that the destination's lacks (-R)
 };
 
-// Text of less than 32 KiB in eight bytes: its length stands in those bits of the address that no process uses. Does not
-// own what it points to.
+// Text of less than 32 KiB in eight bytes: its length stands in those bits of the address that no process uses. Does
+// not own what it points to.
 class ShortText {
  public:
   static constexpr size_t kMaxBytes = 0x7fff;
@@ -69,17 +69,17 @@ class ShortText {
 
 // What only some entries have.
 struct Extras {
-  ShortText leaf;                   // the entry's own, see Entry
-  std::string_view target;          // of a symlink
+  ShortText leaf;           // the entry's own, see Entry
+  std::string_view target;  // of a symlink
   uint32_t rdev_major = 0, rdev_minor = 0;
   int64_t atime = 0, crtime = 0;
-  int64_t link_key = -1;            // hard-link group: transmit index of its first member, or a number for (dev, ino)
-  uint64_t dev = 0, ino = 0;        // sender: identity, for hard links below version 30
-  uint32_t source_root = 0;         // sender: which of the scan roots it was found under
+  int64_t link_key = -1;      // hard-link group: transmit index of its first member, or a number for (dev, ino)
+  uint64_t dev = 0, ino = 0;  // sender: identity, for hard links below version 30
+  uint32_t source_root = 0;   // sender: which of the scan roots it was found under
   // Local runs where lines show owners (Terms::keeps_sent_owners): those before maps.
   bool keeps_sent = false;
   uint32_t sent_uid = 0, sent_gid = 0;
-  std::string_view checksum;        // with -c
+  std::string_view checksum;                        // with -c
   int32_t acl = -1, default_acl = -1, xattrs = -1;  // indexes into the session's caches
   Digest digest() const {
     Digest made;
@@ -95,11 +95,13 @@ struct Entry {
   uint32_t nsec = 0;
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint16_t mode = 0;                // Unix type and permission bits
+  uint16_t mode = 0;  // Unix type and permission bits
   uint16_t marks = 0;
 
   // The generator marks what it is done with while the receiver asks for other marks of the same entry.
-  bool has(Mark mark) const { return (std::atomic_ref(const_cast<uint16_t&>(marks)).load(std::memory_order_relaxed) & mark) != 0; }
+  bool has(Mark mark) const {
+    return (std::atomic_ref(const_cast<uint16_t&>(marks)).load(std::memory_order_relaxed) & mark) != 0;
+  }
   void set(Mark mark) { std::atomic_ref(marks).fetch_or(static_cast<uint16_t>(mark), std::memory_order_relaxed); }
   void unset(Mark mark) { std::atomic_ref(marks).fetch_and(static_cast<uint16_t>(~mark), std::memory_order_relaxed); }
   bool active() const { return !has(kCleared); }
@@ -116,8 +118,10 @@ struct Entry {
   void set_dir(std::string_view dir) { dir_ = ShortText(dir); }
   // `leaf` is NUL-terminated in memory.
   void set_leaf(std::string_view leaf) {
-    if (Extras* more = extras()) more->leaf = ShortText(leaf);
-    else leaf_ = ShortText(leaf);
+    if (Extras* more = extras())
+      more->leaf = ShortText(leaf);
+    else
+      leaf_ = ShortText(leaf);
   }
   // Null: all defaults. Who has them keeps the leaf in them, so that the others need no room for a pointer.
   const Extras* extras() const { return leaf_.is_other() ? static_cast<const Extras*>(leaf_.other()) : nullptr; }

@@ -16,7 +16,10 @@ namespace ocsync::sync {
 // --- sending --------------------------------------------------------------------------------------------------------
 
 ListSender::ListSender(const Terms& terms, Writer& out)
-    : terms_(terms), out_(out), encoder_(terms.agreed, terms.entry_fields()), own_names_(terms.names ? nullptr : system_names()),
+    : terms_(terms),
+      out_(out),
+      encoder_(terms.agreed, terms.entry_fields()),
+      own_names_(terms.names ? nullptr : system_names()),
       names_(terms.names ? *terms.names : *own_names_) {}
 
 Status ListSender::send(Segment& segment) {
@@ -42,7 +45,8 @@ Status ListSender::send(Segment& segment) {
     wire_.no_content = false;
     if (entry.is_dir()) {
       // An implied directory is told by both marks together.
-      wire_.top_dir = entry.has(kTopDir) || (entry.has(kImpliedDir) && !entry.has(kContentDir) && terms_.agreed.compact_numbers);
+      wire_.top_dir =
+          entry.has(kTopDir) || (entry.has(kImpliedDir) && !entry.has(kContentDir) && terms_.agreed.compact_numbers);
       wire_.no_content = !entry.has(kContentDir);
     }
     if (entry.extras()) {
@@ -60,7 +64,8 @@ Status ListSender::send(Segment& segment) {
         } else if (entry.has(kLinkFirst)) {
           wire_.link = proto::HardLink::kFirst;
         } else {
-          wire_.link = extras.link_key >= segment.first_ndx() ? proto::HardLink::kAbbreviated : proto::HardLink::kFollower;
+          wire_.link =
+              extras.link_key >= segment.first_ndx() ? proto::HardLink::kAbbreviated : proto::HardLink::kFollower;
           wire_.link_group = static_cast<int32_t>(extras.link_key);
         }
       }
@@ -69,7 +74,8 @@ Status ListSender::send(Segment& segment) {
       wire_.atime = wire_.crtime = 0;
       wire_.checksum = Digest{};
     }
-    if (o.checksum && wire_.checksum.size == 0) wire_.checksum.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
+    if (o.checksum && wire_.checksum.size == 0)
+      wire_.checksum.size = static_cast<uint8_t>(digest_bytes(terms_.agreed.list_digest));
     if (terms_.charset) to_wire_charset();
     TRY(encoder_.encode(wire_, out_));
     TRY(send_meta(entry, with_names));
@@ -131,19 +137,25 @@ Status ListSender::send_trailer() {
   const Options& o = terms_.options;
   if (!terms_.agreed.incremental && !o.numeric_ids) {
     // A module with numeric ids has no names to tell.
-    if (o.owner || o.acls) TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.user_list(), terms_.agreed, out_));
-    if (o.group || o.acls) TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.group_list(), terms_.agreed, out_));
+    if (o.owner || o.acls)
+      TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.user_list(), terms_.agreed, out_));
+    if (o.group || o.acls)
+      TRY(proto::write_id_list(o.ignore_names ? proto::IdList() : names_.group_list(), terms_.agreed, out_));
   }
-  if (terms_.agreed.io_error_after_list)
-    TRY(out_.i32(o.ignore_errors ? 0 : terms_.reporter.state().io_error.load()));
+  if (terms_.agreed.io_error_after_list) TRY(out_.i32(o.ignore_errors ? 0 : terms_.reporter.state().io_error.load()));
   return {};
 }
 
 // --- receiving ------------------------------------------------------------------------------------------------------
 
 ListReceiver::ListReceiver(const Terms& terms, Reader& in, IdMap ids, AdmitEntry admit)
-    : terms_(terms), in_(&in), decoder_(terms.agreed, terms.entry_fields()), ids_(std::move(ids)), admit_(std::move(admit)),
-      acls_(terms.options.fake_super), next_ndx_(terms.agreed.incremental ? 1 : 0) {}
+    : terms_(terms),
+      in_(&in),
+      decoder_(terms.agreed, terms.entry_fields()),
+      ids_(std::move(ids)),
+      admit_(std::move(admit)),
+      acls_(terms.options.fake_super),
+      next_ndx_(terms.agreed.incremental ? 1 : 0) {}
 
 // Below version 30 only argument directories are marked; which others have content follows from the order they came in.
 void ListReceiver::derive_content_marks(Entry& entry, uint8_t shared) {
@@ -191,7 +203,8 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
   if (entry.is_dir()) {
     const bool parent_only = admission == Admission::kParentOnly;
     if (terms_.agreed.compact_numbers) {
-      if (parent_only || (wire_.top_dir && wire_.no_content)) entry.set(kImpliedDir);
+      if (parent_only || (wire_.top_dir && wire_.no_content))
+        entry.set(kImpliedDir);
       else if (!wire_.no_content) {
         entry.set(kContentDir);
         if (wire_.top_dir) entry.set(kTopDir);
@@ -233,7 +246,8 @@ Status ListReceiver::take(Segment& segment, const DirNode* parent, Admission adm
         break;
       default:
         if (!known_groups_.contains(wire_.link_group))
-          return fail(Fault::kProtocol, fmt::format("hard-link gnum {} precedes flist start {}", wire_.link_group, segment.first_ndx()));
+          return fail(Fault::kProtocol,
+                      fmt::format("hard-link gnum {} precedes flist start {}", wire_.link_group, segment.first_ndx()));
         extras.link_key = wire_.link_group;
         terms_.reporter.trace(Debug::kHlink, 1, "[Receiver] #{} hard-links #{} ({}abbrev)", position, wire_.link_group,
                               wire_.link_group >= segment.first_ndx() ? "" : "un");
@@ -291,8 +305,9 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
 Status ListReceiver::from_wire_charset(bool first_list) {
   const auto cannot = [&](const char* what, const Error& error) {
     terms_.reporter.state().io_error |= 1;
-    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", first_list ? "Receiver" : "receiver", what,
-                                           wire_.name, std::strerror(error.sys)), false);
+    terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", first_list ? "Receiver" : "receiver",
+                                           what, wire_.name, std::strerror(error.sys)),
+                               false);
   };
   if (!wire_.target.empty() && terms_.agreed.symlink_iconv) {
     if (auto target = terms_.charset->from_wire(wire_.target)) {
@@ -321,12 +336,16 @@ Status ListReceiver::read_acl(proto::AclKind kind, uint32_t mode, int32_t& numbe
   // Names decide about an id at its first use; the ids themselves are mapped once the list is complete.
   for (const proto::AclName& name : acl.names) {
     if (name.name.empty()) continue;
-    if (name.user) ids_.map_user(name.id, name.name);
-    else ids_.map_group(name.id, name.name);
+    if (name.user)
+      ids_.map_user(name.id, name.name);
+    else
+      ids_.map_group(name.id, name.name);
   }
   if (!acl.names.empty() && acl.mask == proto::kNoAccess) {
-    if (kind == proto::AclKind::kAccess) acl.mask = mode >> 3 & 7;
-    else proto::complete_default(acl);
+    if (kind == proto::AclKind::kAccess)
+      acl.mask = mode >> 3 & 7;
+    else
+      proto::complete_default(acl);
   }
   terms_.meta->append_acl(kind, std::move(acl));
   return {};
@@ -356,7 +375,8 @@ int64_t ListReceiver::link_key_of(uint64_t dev, uint64_t ino) {
 Status ListReceiver::adopt(Segment& segment) {
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
-    if (entry.has(kLinked) && !terms_.agreed.hard_link_groups) entry.extras()->link_key = link_key_of(entry.extras()->dev, entry.extras()->ino);
+    if (entry.has(kLinked) && !terms_.agreed.hard_link_groups)
+      entry.extras()->link_key = link_key_of(entry.extras()->dev, entry.extras()->ino);
     if (entry.has(kLinkFirst)) known_groups_[segment.first_ndx() + i] = true;
     if (!terms_.agreed.mtime_has_nanoseconds) entry.nsec = 0;  // as if it had travelled
   }
@@ -370,7 +390,8 @@ Status ListReceiver::finish(Segment& segment) {
     chmod_ = TRY(ModeChanges::parse(modes, terms_.umask));
   for (int32_t i = 0; i < segment.count(); ++i) {
     Entry& entry = segment.added(i);
-    if (o.owner && ids_.maps_users()) entry.uid = terms_.local ? ids_.map_own_user(entry.uid) : ids_.map_user(entry.uid, {});
+    if (o.owner && ids_.maps_users())
+      entry.uid = terms_.local ? ids_.map_own_user(entry.uid) : ids_.map_user(entry.uid, {});
     if (o.group && ids_.maps_groups()) {
       const auto group = terms_.local ? ids_.map_own_group(entry.gid) : ids_.map_group(entry.gid, {});
       entry.gid = group.gid;
@@ -416,15 +437,18 @@ Status ListReceiver::finish(Segment& segment) {
       entry.unset(kLinkFirst);
       entry.unset(kLinkLast);
       const auto [at, fresh] = last.try_emplace(entry.extras()->link_key, i);
-      if (fresh) entry.set(kLinkFirst);
-      else at->second = i;
+      if (fresh)
+        entry.set(kLinkFirst);
+      else
+        at->second = i;
     }
     for (const auto& [key, at] : last) segment.sorted(at).set(kLinkLast);
     // Without incremental lists nothing can follow: a lone member is an ordinary file.
     if (!terms_.agreed.incremental)
       for (int32_t i = 0; i < segment.count(); ++i) {
         Entry& entry = segment.sorted(i);
-        if (entry.has(kLinkFirst) && entry.has(kLinkLast)) entry.marks = static_cast<uint16_t>(entry.marks & ~(kLinked | kLinkFirst | kLinkLast));
+        if (entry.has(kLinkFirst) && entry.has(kLinkLast))
+          entry.marks = static_cast<uint16_t>(entry.marks & ~(kLinked | kLinkFirst | kLinkLast));
       }
   }
   next_ndx_ = segment.end_ndx() + (terms_.agreed.incremental ? 1 : 0);
@@ -502,7 +526,8 @@ void clean_duplicates(Segment& segment, const Terms& terms) {
       continue;
     }
     if (terms.reporter.traces(Debug::kDup, 1) && !terms.am_server)
-      terms.reporter.trace(Debug::kDup, 1, "removing duplicate name {} from file list ({})", entry.path(), segment.ndx_of_sorted(i));
+      terms.reporter.trace(Debug::kDup, 1, "removing duplicate name {} from file list ({})", entry.path(),
+                           segment.ndx_of_sorted(i));
     if (entry.is_dir() && !twin->is_dir()) {
       twin->set(kCleared);
       kept = &entry;

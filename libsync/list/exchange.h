@@ -45,9 +45,9 @@ class ListSender {
   IdNames names_;
   proto::WireEntry wire_;
   proto::AclEncoder acls_;
-  std::vector<bool> acl_sent_[2];            // by number in the book
+  std::vector<bool> acl_sent_[2];  // by number in the book
   proto::XattrEncoder xattrs_;
-  std::vector<int32_t> xattr_numbers_;       // by number in the book; -1: not sent yet
+  std::vector<int32_t> xattr_numbers_;  // by number in the book; -1: not sent yet
   bool first_list_ = true;
   int first_io_error_ = 0;
 };

@@ -7,7 +7,8 @@
 namespace ocsync::sync {
 
 // Borrows everything; `path` is the entry's path in the list, `full_path` what %f shows.
-inline ItemFacts facts_of(const Entry& entry, std::string_view path, std::string_view full_path, const proto::Item& item) {
+inline ItemFacts facts_of(const Entry& entry, std::string_view path, std::string_view full_path,
+                          const proto::Item& item) {
   ItemFacts facts;
   facts.name = path;
   facts.full_path = full_path;

@@ -31,8 +31,8 @@ class NameCharset {
   CharsetConverter to_, from_;
 };
 
-// Arguments that travel secluded; they stay as they are without --iconv, or where this machine does not have the charset
-// (which is told once the far side can hear it).
+// Arguments that travel secluded; they stay as they are without --iconv, or where this machine does not have the
+// charset (which is told once the far side can hear it).
 std::vector<std::string> secluded_to_wire(std::string_view option, bool server, std::vector<std::string> words);
 std::vector<std::string> secluded_from_wire(std::string_view option, bool server, std::vector<std::string> words);
 

@@ -73,8 +73,10 @@ Result<io::FileInfo> named_info(const std::string& path, const Options& options)
 
 std::string full_name(std::string_view dir, std::string_view name, const Options& options) {
   const std::string_view root = options.module_root;
-  if (name.starts_with('/')) dir = {};
-  else if (root.size() > 1 && dir.starts_with(root)) dir.remove_prefix(root.size());
+  if (name.starts_with('/'))
+    dir = {};
+  else if (root.size() > 1 && dir.starts_with(root))
+    dir.remove_prefix(root.size());
   const bool between = dir.find_first_not_of('/') != dir.npos;
   std::string out = fmt::format("\"{}{}{}\"", dir, between ? "/" : "", name);
   if (!options.module_name.empty()) out += fmt::format(" (in {})", options.module_name);

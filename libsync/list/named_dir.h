@@ -14,7 +14,8 @@ namespace ocsync::sync {
 
 // What is said where a link of others lies on the way.
 inline constexpr std::string_view kRefusesLink =
-    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" in a "
+    "refusing to follow a symlink owned by an untrusted user; use --insecure-links locally or \"insecure links = yes\" "
+    "in a "
     "daemon module ONLY if every path component is trusted";
 // Is that why a path could not be gone along? (A trusted walk tells more than the kernel then.)
 inline bool is_link_of_others(const Error& error) { return error.sys == ELOOP && !error.text.empty(); }

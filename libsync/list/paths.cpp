@@ -92,13 +92,17 @@ bool symlink_is_unsafe(std::string_view target, std::string_view path) {
     return text;
   };
   each_dir(path, [&](std::string_view part) {
-    if (part == "..") depth = 0;
-    else if (part != ".") ++depth;
+    if (part == "..")
+      depth = 0;
+    else if (part != ".")
+      ++depth;
   });
   bool out = false;
   const std::string_view last = each_dir(target, [&](std::string_view part) {
-    if (part == "..") out |= --depth < 0;
-    else if (part != ".") ++depth;
+    if (part == "..")
+      out |= --depth < 0;
+    else if (part != ".")
+      ++depth;
   });
   return out || (last == ".." && depth < 1);
 }

@@ -35,8 +35,10 @@ void prune_empty(Segment& segment, const std::optional<FilterScope>& scope) {
       doubtful.pop_back();
     }
     depth_before = depth;
-    if (scope && scope->excluded(path, true)) doubtful.clear();
-    else doubtful.push_back(&entry);
+    if (scope && scope->excluded(path, true))
+      doubtful.clear();
+    else
+      doubtful.push_back(&entry);
   }
   for (Entry* entry : doubtful) entry->set(kCleared);
 }

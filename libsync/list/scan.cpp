@@ -21,7 +21,8 @@ namespace ocsync::sync {
 
 // With -L, -k or --copy-unsafe-links the operator asked for symlinked directories to be walked wherever they lead.
 Follow source_follow(const Options& o) {
-  return o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links ? Follow::kAnywhere : Follow::kInside;
+  return o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links ? Follow::kAnywhere
+                                                                                    : Follow::kInside;
 }
 
 Scanner::Scanner(const Terms& terms, const FilterRules& filters, std::string base)
@@ -42,7 +43,8 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   root->absolute = absolute_path(path);
   const std::string named = path.empty() ? "." : path;
   // A user may start wherever links lead; a daemon's client only inside the module.
-  auto opened = terms_.options.module_fd >= 0 ? open_named_dir(named, terms_.options) : io::Dir::open_trusted(named, true);
+  auto opened =
+      terms_.options.module_fd >= 0 ? open_named_dir(named, terms_.options) : io::Dir::open_trusted(named, true);
   if (!opened) return fail(opened.error());
   root->dir = std::make_shared<const io::Dir>(std::move(*opened));
   root->cache = std::make_unique<DirCache>(root->dir, source_follow(terms_.options));
@@ -78,10 +80,15 @@ void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bo
     return;
   }
   general_error();
-  // With -x rsync asks for a directory's file system before it opens it, where directories are listed one by one (and -L follows).
-  const bool asked_first = error == ELOOP && terms_.options.copy_links && terms_.options.one_file_system > 0 && terms_.agreed.incremental;
+  // With -x rsync asks for a directory's file system before it opens it, where directories are listed one by one (and
+  // -L follows).
+  const bool asked_first =
+      error == ELOOP && terms_.options.copy_links && terms_.options.one_file_system > 0 && terms_.agreed.incremental;
   const std::string name = shown(root, path);
-  terms_.reporter.error_transfer(Role::kSender, !is_dir ? fmt::format("readlink_stat({}) failed", name) : fmt::format("{} {} failed", asked_first ? "link_stat" : "opendir", name), error);
+  terms_.reporter.error_transfer(Role::kSender,
+                                 !is_dir ? fmt::format("readlink_stat({}) failed", name)
+                                         : fmt::format("{} {} failed", asked_first ? "link_stat" : "opendir", name),
+                                 error);
 }
 
 namespace {
@@ -90,13 +97,16 @@ bool may_follow(const Options& o) { return o.copy_links || o.copy_dirlinks || o.
 
 // look() failed: a link that was to be followed leads nowhere, or the name itself is the trouble.
 void Scanner::look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error) {
-  const auto itself = error == ENOENT && may_follow(terms_.options) ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
+  const auto itself =
+      error == ENOENT && may_follow(terms_.options) ? dir.info(leaf) : Result<io::FileInfo>(fail(Error(error)));
   if (!itself || !itself->is_symlink()) return stat_problem(root, path, error, false);
   general_error();
   terms_.reporter.sender_error_line(fmt::format("symlink has no referent: {}", shown(root, path)));
 }
 
-bool Scanner::is_unsafe(std::string_view path, std::string_view target) const { return symlink_is_unsafe(target, path); }
+bool Scanner::is_unsafe(std::string_view path, std::string_view target) const {
+  return symlink_is_unsafe(target, path);
+}
 
 // We go from directory to directory; whether the kernel would go the whole way at once shows where rsync does that.
 bool Scanner::too_many_links(uint32_t root, std::string_view path) const {
@@ -105,8 +115,9 @@ bool Scanner::too_many_links(uint32_t root, std::string_view path) const {
 }
 
 // What stands at a name, with links followed as the options ask; `target` is set if the answer is a symlink.
-Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
-                                   bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked) {
+Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
+                                   std::string& target, bool follow_dirs, bool follow_all,
+                                   const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   target.clear();
   if (o.copy_links || follow_all) {
@@ -115,7 +126,9 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
     const io::FileInfo there = TRY(dir.info_following(leaf));
     const auto itself = looked != nullptr ? *looked : dir.info(leaf);
     // What a link leads to stands for itself, as with rsync.
-    return itself && !itself->is_symlink() ? seen(Object::named(dir, leaf), there, terms_, Role::kSender, shown(root, path)) : there;
+    return itself && !itself->is_symlink()
+               ? seen(Object::named(dir, leaf), there, terms_, Role::kSender, shown(root, path))
+               : there;
   }
   io::FileInfo info = TRY(looked != nullptr ? *looked : dir.info(leaf));
   if (o.fake_super) {
@@ -132,14 +145,16 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
   if ((follow_dirs || o.copy_dirlinks) && !(o.fake_super && too_many_links(root, path))) {
     const auto there = dir.info_following(leaf);
     if (there && there->is_dir()) return *there;
-    // A link out of a daemon's module: whether there is a directory is not for the client to know, nor is it a link now.
+    // A link out of a daemon's module: whether there is a directory is not for the client to know, nor is it a link
+    // now.
     if (!there && there.error().sys == EXDEV) return fail(there.error());
   }
   target = TRY(dir.read_link(leaf));
   if (o.munge_links && target.starts_with(kMungedPrefix) && target.size() > kMungedPrefix.size())
     target.erase(0, kMungedPrefix.size());
   if (o.copy_unsafe_links && is_unsafe(path, target)) {
-    terms_.reporter.info_line_if(Info::kSymsafe, 1, fmt::format("copying unsafe symlink \"{}\" -> \"{}\"", path, target));
+    terms_.reporter.info_line_if(Info::kSymsafe, 1,
+                                 fmt::format("copying unsafe symlink \"{}\" -> \"{}\"", path, target));
     target.clear();
     return dir.info_following(leaf);
   }
@@ -160,7 +175,8 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
     if (name_info && name_info->is_symlink()) {
       if (too_many_links(root, path)) {
         general_error();
-        terms_.reporter.error_transfer(Role::kSender, fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_ACCESS)", path), ELOOP);
+        terms_.reporter.error_transfer(Role::kSender,
+                                       fmt::format("get_acl: sys_acl_get_file({}, ACL_TYPE_ACCESS)", path), ELOOP);
         return false;
       }
       if (auto file = dir.open_read_following(*leaf)) {
@@ -172,7 +188,8 @@ bool Scanner::read_meta(uint32_t root, const io::Dir& dir, std::optional<io::Lea
   uint32_t mode = info.mode;
   if (o.copy_devices && info.is_device()) mode = S_IFREG | (mode & 0777);
   if (chmod_ && !S_ISLNK(mode)) mode = chmod_->apply(mode);
-  const std::string name = shown(root, lists_dot_ ? "./" + path : path);  // here rsync shows the name as it looked it up
+  const std::string name =
+      shown(root, lists_dot_ ? "./" + path : path);  // here rsync shows the name as it looked it up
   const auto refuse = [&](const Error& e) {
     general_error();
     terms_.reporter.error_transfer(Role::kSender, e.text, e.sys);
@@ -205,7 +222,8 @@ bool Scanner::convertible(uint32_t root, const std::string& path, std::string_vi
   const auto cannot = [&](const char* what, const std::string& name, const Error& error) {
     general_error();
     terms_.reporter.error_line(fmt::format("[{}] cannot convert {}: {} ({})", role_name(Role::kSender), what, name,
-                                           std::generic_category().message(error.sys)), true);
+                                           std::generic_category().message(error.sys)),
+                               true);
     return false;
   };
   if (const auto name = terms_.charset->to_wire(path); !name) return cannot("filename", path, name.error());
@@ -270,7 +288,8 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
     if (terms_.agreed.hard_link_groups) {
       if (info.nlink > 1) {
         Extras& extras = segment.extras_of(entry);
-        const auto [at, fresh] = links_.try_emplace(LinkKey{info.dev, info.ino}, int64_t{segment.first_ndx()} + position);
+        const auto [at, fresh] =
+            links_.try_emplace(LinkKey{info.dev, info.ino}, int64_t{segment.first_ndx()} + position);
         extras.link_key = at->second;
         entry.set(kLinked);
         if (fresh) entry.set(kLinkFirst);
@@ -296,7 +315,8 @@ int32_t Scanner::add_entry(Segment& segment, uint32_t root, const io::Dir& dir, 
 
 // Adds one name of a directory, or nothing if it is filtered, refused or gone. Returns its position or -1.
 int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
-                          const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked) {
+                          const FilterScope* scope, uint16_t marks, unsigned char type_hint,
+                          const Result<io::FileInfo>* looked) {
   const Options& o = terms_.options;
   // With --fake-super what cannot be read is complained about, excluded or not.
   const bool type_known = type_hint != DT_UNKNOWN && !(type_hint == DT_LNK && may_follow(o)) && !o.fake_super;
@@ -332,10 +352,12 @@ int32_t Scanner::add_name(Segment& segment, uint32_t root, const io::Dir& dir, i
 
 // With a ring: what the names from `first` on are, asked for together, in the order of the listing; how many, the ring
 // decides. Nothing without one. Not where rules may hide names: what they exclude is not to be touched.
-std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, const io::DirListing& listing, size_t first) {
+std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, const io::DirListing& listing,
+                                                         size_t first) {
   constexpr size_t kWorthIt = 4;
   const size_t count = std::min(io::strategy::kNamesAtOnce, listing.entries.size() - first);
-  if (!terms_.io->uses(io::IoPart::kNames) || terms_.options.copy_links || terms_.options.crtimes || count < kWorthIt) return {};
+  if (!terms_.io->uses(io::IoPart::kNames) || terms_.options.copy_links || terms_.options.crtimes || count < kWorthIt)
+    return {};
   if (!filters_.empty() || filters_.has_per_directory()) return {};
   names_seen_ += count;
   if (names_seen_ < io::strategy::kNamesBeforeRing && !terms_.io->uses(io::IoPart::kRing)) return {};
@@ -354,9 +376,11 @@ std::vector<Result<io::FileInfo>> Scanner::look_together(const io::Dir& dir, con
   return ring_->info_batch(dir, leaves);
 }
 
-void Scanner::list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse) {
+void Scanner::list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope,
+                             bool recurse) {
   if (terms_.reporter.traces(Debug::kFilter, 2))
-    terms_.reporter.trace(Debug::kFilter, 2, "[sender] pushing local filters for {}/", path == "." ? roots_[root]->absolute : join_path(roots_[root]->absolute, path));
+    terms_.reporter.trace(Debug::kFilter, 2, "[sender] pushing local filters for {}/",
+                          path == "." ? roots_[root]->absolute : join_path(roots_[root]->absolute, path));
   if (terms_.stop.requested()) return;
   const auto dir = open_dir(root, path);
   if (!dir) {
@@ -395,13 +419,15 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
     child += name;
     if (child.size() >= kMaxPathBytes) {
       general_error();
-      terms_.reporter.error_line(fmt::format("filename overflows max-path len by {}: {}/{}",
-                                             child.size() - kMaxPathBytes + 1, path, name), true);
+      terms_.reporter.error_line(
+          fmt::format("filename overflows max-path len by {}: {}/{}", child.size() - kMaxPathBytes + 1, path, name),
+          true);
       continue;
     }
     const auto leaf = io::Leaf::check(name);
     if (!leaf) continue;
-    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type, looked.empty() ? nullptr : &looked[i - looked_from]);
+    add_name(segment, root, **dir, *leaf, child, &scope, marks, item.type,
+             looked.empty() ? nullptr : &looked[i - looked_from]);
   }
   lists_dot_ = false;
   const int32_t end = segment.count();
@@ -481,7 +507,8 @@ Status Scanner::finish(Segment& segment) {
 
 Result<std::shared_ptr<Segment>> Scanner::first(const std::vector<std::string>& names) {
   if (filters_.has_xattr_rules()) terms_.meta->policy.filters = &filters_;
-  if (const std::string modes = terms_.mode_changes(); !modes.empty()) chmod_ = TRY(ModeChanges::parse(modes, terms_.umask));
+  if (const std::string modes = terms_.mode_changes(); !modes.empty())
+    chmod_ = TRY(ModeChanges::parse(modes, terms_.umask));
   auto segment = std::make_shared<Segment>(next_ndx_);
   for (const std::string& name : names) {
     TRY(add_argument(*segment, name));
@@ -525,12 +552,13 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
           last_implied_path_ = top;
           last_implied_root_ = visit.root;
           if (last_implied_ >= 0) {
-            if (!segment->added(last_implied_).is_dir()) last_implied_ = -1;
-            else found_.emplace(last_implied_, Found{inside, {}});
+            if (!segment->added(last_implied_).is_dir())
+              last_implied_ = -1;
+            else
+              found_.emplace(last_implied_, Found{inside, {}});
           }
         }
-        if (last_implied_ >= 0)
-          found_.at(last_implied_).add(Relname{rest.name.substr(slash + 1), rest.type});
+        if (last_implied_ >= 0) found_.at(last_implied_).add(Relname{rest.name.substr(slash + 1), rest.type});
         continue;
       }
       const auto parent = open_dir(visit.root, visited);
@@ -544,7 +572,8 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
         add_entry(*segment, visit.root, **parent, *leaf, path, io::FileInfo{}, 0, {});
         continue;
       }
-      const auto info = look(visit.root, **parent, *leaf, path, target, rest.type != NameType::kNormal, rest.type == NameType::kSlashEnding);
+      const auto info = look(visit.root, **parent, *leaf, path, target, rest.type != NameType::kNormal,
+                             rest.type == NameType::kSlashEnding);
       if (!info) {
         look_problem(visit.root, **parent, *leaf, path, info.error().sys);
         continue;

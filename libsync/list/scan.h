@@ -24,10 +24,10 @@ namespace ocsync::sync {
 
 // A directory that arguments are relative to. Entries remember it by number (Extras::dev is not it: see root_of).
 struct SourceRoot {
-  std::string typed;      // as the operator wrote it; empty: the working directory
+  std::string typed;  // as the operator wrote it; empty: the working directory
   std::string absolute;
   std::shared_ptr<const io::Dir> dir;
-  std::unique_ptr<DirCache> cache;       // used by the scanning thread
+  std::unique_ptr<DirCache> cache;  // used by the scanning thread
   std::optional<FilterScope> scope;
 };
 
@@ -66,7 +66,7 @@ class Scanner {
   // A directory still to be listed. Equal directories of several arguments share one entry (and one sub-list).
   using Relnames = std::unique_ptr<std::vector<Relname>>;  // most directories have none
   struct Visit {
-    ShortText path;     // as listed, in memory of dirs_
+    ShortText path;  // as listed, in memory of dirs_
     uint32_t root;
     bool content;
     FilterScope scope;  // in force around the directory, not yet inside it
@@ -91,7 +91,8 @@ class Scanner {
   int32_t add_entry(Segment& segment, uint32_t root, const io::Dir& dir, std::optional<io::Leaf> leaf,
                     const std::string& path, const io::FileInfo& info, uint16_t marks, std::string_view target);
   int32_t add_name(Segment& segment, uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
-                   const FilterScope* scope, uint16_t marks, unsigned char type_hint, const Result<io::FileInfo>* looked = nullptr);
+                   const FilterScope* scope, uint16_t marks, unsigned char type_hint,
+                   const Result<io::FileInfo>* looked = nullptr);
   std::vector<Result<io::FileInfo>> look_together(const io::Dir& dir, const io::DirListing& listing, size_t first);
   int32_t add_implied(Segment& segment, uint32_t root, const std::string& path);
   void list_directory(Segment& segment, uint32_t root, const std::string& path, const FilterScope& scope, bool recurse);
@@ -99,8 +100,9 @@ class Scanner {
   void stat_problem(uint32_t root, const std::string& path, int error, bool is_dir);
   Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
   Result<FilterScope> scope_of(uint32_t root, const std::string& path);
-  Result<io::FileInfo> look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, std::string& target,
-                            bool follow_dirs, bool follow_all, const Result<io::FileInfo>* looked = nullptr);
+  Result<io::FileInfo> look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
+                            std::string& target, bool follow_dirs, bool follow_all,
+                            const Result<io::FileInfo>* looked = nullptr);
   void look_problem(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path, int error);
   bool too_many_links(uint32_t root, std::string_view path) const;
   bool is_unsafe(std::string_view path, std::string_view target) const;
@@ -136,9 +138,9 @@ class Scanner {
   };
   std::vector<Listing> listings_;
   const FilterScope& scope_found_in(const Entry& entry, int32_t position) const;
-  int32_t last_implied_ = -1;                 // position of the implied directory that took the last relname
+  int32_t last_implied_ = -1;  // position of the implied directory that took the last relname
   std::string last_implied_path_;
-  uint32_t last_implied_root_ = 0;            // equal names below different roots are different directories
+  uint32_t last_implied_root_ = 0;  // equal names below different roots are different directories
   struct LinkKey {
     uint64_t dev, ino;
     bool operator==(const LinkKey&) const = default;
@@ -149,7 +151,7 @@ class Scanner {
   std::unordered_map<LinkKey, int64_t, LinkHash> links_;
   bool lists_dot_ = false;        // the directory that is being listed is "."
   std::optional<Error> failure_;  // ends the run with the segment that it was met in
-  int io_error_ = 0;  // the walk's own: a file that could not be opened later hides no deletions
+  int io_error_ = 0;              // the walk's own: a file that could not be opened later hides no deletions
   int32_t next_ndx_ = 0;
   int64_t total_ = 0;
   uint64_t file_system_ = 0;

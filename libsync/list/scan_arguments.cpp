@@ -47,11 +47,13 @@ bool Scanner::hidden_by_module(const std::string& path) const {
   return false;
 }
 
-// Is there a link of others on the way to a name of --files-from? The list is typed by who may not know what lies there, so such
-// links are followed only where options say that links are. `name` ends in a slash if its end is to be followed, too.
+// Is there a link of others on the way to a name of --files-from? The list is typed by who may not know what lies
+// there, so such links are followed only where options say that links are. `name` ends in a slash if its end is to be
+// followed, too.
 bool Scanner::leads_astray(uint32_t root, std::string_view name) const {
   const Options& o = terms_.options;
-  if (o.files_from.empty() || !o.relative || o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links) return false;
+  if (o.files_from.empty() || !o.relative || o.copy_links || o.copy_dirlinks || o.copy_unsafe_links || o.insecure_links)
+    return false;
   if (!o.module_root.empty() || !o.confine_root.empty()) return false;
   while (name.starts_with('/')) name.remove_prefix(1);
   const size_t slash = name.rfind('/');
@@ -68,8 +70,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   std::string dir_part, name;
   if (!o.relative) {
     if (text.empty() || text.back() == '/') {
-      if (text == "./") text = ".";
-      else text += '.';
+      if (text == "./")
+        text = ".";
+      else
+        text += '.';
       type = NameType::kDotDir;
     } else if (text == ".." || text.ends_with("/..")) {
       text += "/.";
@@ -78,8 +82,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
       type = NameType::kDotDir;
     }
     const size_t slash = text.rfind('/');
-    if (slash == std::string::npos) name = text;
-    else dir_part = slash == 0 ? "/" : text.substr(0, slash), name = text.substr(slash + 1);
+    if (slash == std::string::npos)
+      name = text;
+    else
+      dir_part = slash == 0 ? "/" : text.substr(0, slash), name = text.substr(slash + 1);
   } else {
     const size_t cut = text.find("/./");
     if (cut != std::string::npos) {
@@ -119,8 +125,9 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     if (root_found.error().sys == 0) return fail(root_found.error());
     general_error();
     const std::string where = dir_part[0] == '/' ? absolute_path(dir_part) : clean_path(dir_part);
-    terms_.reporter.error_transfer(Role::kSender, fmt::format("change_dir {} failed", full_name(absolute_path(base_), where, terms_.options)),
-                                   root_found.error().sys);
+    terms_.reporter.error_transfer(
+        Role::kSender, fmt::format("change_dir {} failed", full_name(absolute_path(base_), where, terms_.options)),
+        root_found.error().sys);
     return {};
   }
   const uint32_t root = *root_found;
@@ -183,8 +190,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   FilterScope scope = *roots_[root]->scope;  // what the root itself brings is read when it is gone into
   if (!filters_.empty() && !at_root) {
     auto around = scope_of(root, name);
-    if (around) scope = std::move(*around);
-    else if (around.error().sys == 0) return fail(around.error());
+    if (around)
+      scope = std::move(*around);
+    else if (around.error().sys == 0)
+      return fail(around.error());
     // Per-directory rules do not count for what was asked for by name: rsync has not read them then.
     if (type != NameType::kDotDir && !missing && roots_[root]->scope->excluded(name, is_dir)) return {};
   }
@@ -203,24 +212,27 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
         last_implied_path_ = top;
         last_implied_root_ = root;
         if (last_implied_ >= 0) {
-          if (!segment.added(last_implied_).is_dir()) last_implied_ = -1;
-          else found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
+          if (!segment.added(last_implied_).is_dir())
+            last_implied_ = -1;
+          else
+            found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
         }
       }
-      if (last_implied_ >= 0)
-        found_.at(last_implied_).add(Relname{name.substr(first_slash + 1), type});
+      if (last_implied_ >= 0) found_.at(last_implied_).add(Relname{name.substr(first_slash + 1), type});
       return {};
     }
   } else if (implied) {
-    // rsync's count of entries: what this argument shares with the one before it is not listed again, but for the deepest
-    // directory that both have, unless that is all there is to list.
+    // rsync's count of entries: what this argument shares with the one before it is not listed again, but for the
+    // deepest directory that both have, unless that is all there is to list.
     const std::string parents(dir_of_path(name));
     size_t start = 0, same = 0;
-    for (; same < parents.size() && same < last_implied_path_.size() && parents[same] == last_implied_path_[same]; ++same)
+    for (; same < parents.size() && same < last_implied_path_.size() && parents[same] == last_implied_path_[same];
+         ++same)
       if (parents[same] == '/') start = same;
     const bool known = same == parents.size() && (same == last_implied_path_.size() || last_implied_path_[same] == '/');
     if (!parents.empty() && parents != "/" && !known) {
-      for (size_t slash = parents.find('/', start + 1); slash != std::string::npos; slash = parents.find('/', slash + 1))
+      for (size_t slash = parents.find('/', start + 1); slash != std::string::npos;
+           slash = parents.find('/', slash + 1))
         add_implied(segment, root, parents.substr(0, slash));
       add_implied(segment, root, parents);
       last_implied_path_ = parents;

@@ -53,7 +53,8 @@ void Segment::set_dirs(std::vector<std::pair<uint32_t, DirNode*>> dirs) {
 
 DirNode* Segment::dir_added(int32_t position) const {
   const auto wanted = static_cast<uint32_t>(position);
-  const auto found = std::lower_bound(dirs_.begin(), dirs_.end(), wanted, [](const auto& dir, uint32_t value) { return dir.first < value; });
+  const auto found = std::lower_bound(dirs_.begin(), dirs_.end(), wanted,
+                                      [](const auto& dir, uint32_t value) { return dir.first < value; });
   return found != dirs_.end() && found->first == wanted ? found->second : nullptr;
 }
 

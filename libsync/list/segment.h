@@ -64,10 +64,10 @@ class Segment {
   int64_t first_position = 0;  // entries in the lists before this one
 
   // Work of the receiving side on this segment; owned by the generator.
-  int32_t in_progress = 0;   // requests without an outcome yet
+  int32_t in_progress = 0;  // requests without an outcome yet
   int32_t to_redo = 0;
   DirNode* parent = nullptr;  // the directory that gap index first_ndx() - 1 stands for; null: none
-  int32_t first_dir = 0;             // number of this segment's first directory in the session
+  int32_t first_dir = 0;      // number of this segment's first directory in the session
   // Its directories once a DirTable has numbered them; by the position they were added at. Null: no directory.
   DirNode* dir_added(int32_t position) const;
   DirNode* dir_of_ndx(int32_t ndx) const { return dir_added(static_cast<int32_t>(position_of(ndx))); }
@@ -93,7 +93,7 @@ class Segment {
   std::vector<std::unique_ptr<Entry[]>> pieces_;  // in the order they were added
   size_t count_ = 0;
   size_t capacity_ = 0;
-  std::vector<uint32_t> order_;     // positions in the order of adding, sorted
+  std::vector<uint32_t> order_;  // positions in the order of adding, sorted
   bool transmit_indexes_ = false;
   Arena arena_{kFirstBlock};
   std::vector<std::pair<uint32_t, DirNode*>> dirs_;  // by position

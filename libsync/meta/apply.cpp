@@ -84,7 +84,8 @@ bool apply_xattrs(const Entry& entry, const Object& object, const io::FileInfo& 
     if (const Status s = xattrs.remove(a->name); s)
       changed = true;
     else
-      say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown(), a->name), s.error().sys);
+      say.error(fmt::format("rsync_xal_set: {}removexattr({},\"{}\") failed", call, say.shown(), a->name),
+                s.error().sys);
   }
   return changed;
 }
@@ -154,8 +155,7 @@ bool apply_acls(const Entry& entry, const Object& object, io::FileInfo& now, uin
 
 }  // namespace
 
-void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role,
-               Shown shown) {
+void copy_meta(const Object& from, const Object& to, uint32_t mode, const Terms& terms, Role role, Shown shown) {
   const Options& o = terms.options;
   const Speaker say{terms, role, shown};
   if (o.xattrs > 0) {
@@ -189,18 +189,24 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   unsigned updated = 0;
   uint32_t new_mode = mode;
   io::FileInfo now = found;
-  // What lies in a directory rsync has to open for that, and leaves it alone if it may not; others it finds by their names.
+  // What lies in a directory rsync has to open for that, and leaves it alone if it may not; others it finds by their
+  // names.
   const bool opens = !entry.dir_view().empty();
   if (options.fake_super) {
     // The caller may have seen either side of it.
     const auto real = object.info();
-    const auto stands_for = !real ? real : opens ? faked(object, *real, shown()) : seen(object, *real, terms, role, shown());
-    if (stands_for) now = *stands_for;
-    else if (real) now = *real;
+    const auto stands_for = !real   ? real
+                            : opens ? faked(object, *real, shown())
+                                    : seen(object, *real, terms, role, shown());
+    if (stands_for)
+      now = *stands_for;
+    else if (real)
+      now = *real;
   }
   if (choice.without_content && !options.perms && !S_ISLNK(new_mode)) {
-    // rsync's receiving process gives an object its late attributes and with them the permissions of the list as it came,
-    // which without -p are not those that the generator had settled on. Not where a directory could not be filled any more.
+    // rsync's receiving process gives an object its late attributes and with them the permissions of the list as it
+    // came, which without -p are not those that the generator had settled on. Not where a directory could not be filled
+    // any more.
     const bool closes = now.is_dir() && !terms.may_chown && !options.fake_super && (entry.mode & S_IRWXU) != S_IRWXU;
     if (!closes) new_mode = entry.mode | (now.is_dir() ? now.mode & S_ISGID : 0);
   }
@@ -211,8 +217,10 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
   const bool change_uid = terms.may_chown && options.owner && now.uid != entry.uid;
   const bool change_gid = options.group && !entry.has(kGroupUnsettable) && now.gid != entry.gid;
   if ((change_uid || change_gid) && terms.reporter.traces(Debug::kOwn, 1)) {
-    if (change_uid) terms.reporter.trace(Debug::kOwn, 1, "set uid of {} from {} to {}", entry.path(), now.uid, entry.uid);
-    if (change_gid) terms.reporter.trace(Debug::kOwn, 1, "set gid of {} from {} to {}", entry.path(), now.gid, entry.gid);
+    if (change_uid)
+      terms.reporter.trace(Debug::kOwn, 1, "set uid of {} from {} to {}", entry.path(), now.uid, entry.uid);
+    if (change_gid)
+      terms.reporter.trace(Debug::kOwn, 1, "set gid of {} from {} to {}", entry.path(), now.gid, entry.gid);
   }
   if ((change_uid || change_gid) && !options.fake_super) {
     if (const Status s = object.set_owner(change_uid ? entry.uid : UINT32_MAX, change_gid ? entry.gid : UINT32_MAX);
@@ -221,8 +229,10 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       return updated;
     }
     // To the system calls this number means "leave it".
-    if (change_uid && entry.uid == UINT32_MAX) terms.reporter.error_line(fmt::format("uid 4294967295 (-1) is impossible to set on {}", shown()), true);
-    if (change_gid && entry.gid == UINT32_MAX) terms.reporter.error_line(fmt::format("gid 4294967295 (-1) is impossible to set on {}", shown()), true);
+    if (change_uid && entry.uid == UINT32_MAX)
+      terms.reporter.error_line(fmt::format("uid 4294967295 (-1) is impossible to set on {}", shown()), true);
+    if (change_gid && entry.gid == UINT32_MAX)
+      terms.reporter.error_line(fmt::format("gid 4294967295 (-1) is impossible to set on {}", shown()), true);
     if (now.mode & (S_ISUID | S_ISGID)) {
       if (const auto again = object.info()) now = found = *again;
     }
@@ -234,7 +244,9 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
     // An owner that was not sent is root, whoever the file really belongs to: so rsync has it.
     FakeStat wanted{.mode = new_mode & (S_IFMT | 07777),
                     .uid = options.owner ? entry.uid : 0,
-                    .gid = !options.group ? 0 : entry.has(kGroupUnsettable) ? now.gid : entry.gid};
+                    .gid = !options.group                ? 0
+                           : entry.has(kGroupUnsettable) ? now.gid
+                                                         : entry.gid};
     if (entry.is_device() && entry.extras()) {
       wanted.rdev_major = entry.extras()->rdev_major;
       wanted.rdev_minor = entry.extras()->rdev_minor;
@@ -250,7 +262,8 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       !choice.times || (options.omit_dir_times && now.is_dir()) || (options.omit_link_times && now.is_symlink());
   bool set_mtime = false, set_atime = false;
   if (!skip_times) {
-    const bool other = choice.just_written || (choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time()));
+    const bool other = choice.just_written ||
+                       (choice.exact_times ? now.mtime != entry.time() : !terms.same_time(now.mtime, entry.time()));
     set_mtime = options.times && (other || xattrs_changed);
     if (options.atimes > 0 && !now.is_dir() && entry.extras())
       set_atime = choice.exact_times || now.atime.sec != entry.extras()->atime;
@@ -275,7 +288,8 @@ unsigned apply_attributes(const Entry& entry, uint32_t mode, const Object& objec
       if (const Status s = object.set_mode(new_mode & 07777); !s) {
         // A symlink that -K took for a directory has none: rsync finds one link too many there.
         const auto itself = s.error().sys == EOPNOTSUPP ? object.info() : fail(s.error());
-        say.error(fmt::format("failed to set permissions on {}", shown()), itself && itself->is_symlink() ? ELOOP : s.error().sys);
+        say.error(fmt::format("failed to set permissions on {}", shown()),
+                  itself && itself->is_symlink() ? ELOOP : s.error().sys);
         return updated;
       }
     }
@@ -288,12 +302,16 @@ void apply_values(const Entry& entry, const Object& object, const Terms& terms, 
   auto now = object.info();
   if (now) now = seen(object, *now, terms, Role::kReceiver, shown());
   if (!now) {
-    terms.reporter.error_transfer(Role::kReceiver, now.error().text.empty() ? fmt::format("stat {} failed", shown()) : now.error().text, now.error().sys);
+    terms.reporter.error_transfer(Role::kReceiver,
+                                  now.error().text.empty() ? fmt::format("stat {} failed", shown()) : now.error().text,
+                                  now.error().sys);
     return;
   }
   if ((now->mode & S_IFMT) != (entry.mode & S_IFMT)) return;  // something else took its place
-  // Modes are the generator's business, as long as -p is given; it may have lent rights to a directory that is being filled.
-  apply_attributes(entry, now->mode, object, *now, terms, Role::kReceiver, shown, {.xattrs = true, .without_content = true});
+  // Modes are the generator's business, as long as -p is given; it may have lent rights to a directory that is being
+  // filled.
+  apply_attributes(entry, now->mode, object, *now, terms, Role::kReceiver, shown,
+                   {.xattrs = true, .without_content = true});
 }
 
 }  // namespace ocsync::sync

@@ -47,8 +47,10 @@ Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_
   const auto text = object.xattrs().get(kStat);
   if (!text) {
     const int error = text.error().sys;
-    if (error == EPERM && real.is_symlink()) real.uid = real.gid = 0;
-    else if (error != EOPNOTSUPP) return fail(Fault::kPartial, fmt::format("failed to read xattr {} for {}", kStat, shown), error);
+    if (error == EPERM && real.is_symlink())
+      real.uid = real.gid = 0;
+    else if (error != EOPNOTSUPP)
+      return fail(Fault::kPartial, fmt::format("failed to read xattr {} for {}", kStat, shown), error);
     return real;
   }
   if (!*text) return real;

@@ -29,8 +29,8 @@ std::optional<FakeStat> parse_fake_stat(std::string_view text);
 // What the object stands for: `real` with the stored mode, device number and owners in place of its own. A stored text
 // of another form is kFileIo ("Corrupt ..."), one that cannot be read kPartial.
 Result<io::FileInfo> faked(const Object& object, io::FileInfo real, std::string_view shown);
-// Makes the object stand for `wanted`; its own permissions become those that its owner needs. `readable_only`: what we may not
-// read is left as it is.
+// Makes the object stand for `wanted`; its own permissions become those that its owner needs. `readable_only`: what we
+// may not read is left as it is.
 Status store_fake(const Object& object, const FakeStat& wanted, bool readable_only = false);
 
 std::string format_fake_acl(const proto::WireAcl& acl);

@@ -16,14 +16,10 @@ constexpr uint32_t spread(uint32_t classes, uint32_t rwx) { return classes * rwx
 
 uint32_t class_bit(char letter) {
   switch (letter) {
-    case 'u':
-      return 0100;
-    case 'g':
-      return 0010;
-    case 'o':
-      return 0001;
-    default:
-      return 0;
+    case 'u': return 0100;
+    case 'g': return 0010;
+    case 'o': return 0001;
+    default: return 0;
   }
 }
 
@@ -67,17 +63,10 @@ bool ModeChanges::parse_item(std::string_view item, uint32_t mask, Change& chang
     return true;
   }
   switch (item[at++]) {
-    case '+':
-      change.what = What::kAdd;
-      break;
-    case '-':
-      change.what = What::kRemove;
-      break;
-    case '=':
-      change.what = What::kAssign;
-      break;
-    default:
-      return false;
+    case '+': change.what = What::kAdd; break;
+    case '-': change.what = What::kRemove; break;
+    case '=': change.what = What::kAssign; break;
+    default: return false;
   }
   uint32_t rwx = 0, special = 0;
   for (; at < item.size(); ++at) {
@@ -89,26 +78,13 @@ bool ModeChanges::parse_item(std::string_view item, uint32_t mask, Change& chang
     }
     if (change.from_class != 0) return false;
     switch (c) {
-      case 'r':
-        rwx |= 4;
-        break;
-      case 'w':
-        rwx |= 2;
-        break;
-      case 'X':
-        change.only_if_executable = true;
-        [[fallthrough]];
-      case 'x':
-        rwx |= 1;
-        break;
-      case 's':
-        special |= set_ids != 0 ? set_ids : 04000;
-        break;
-      case 't':
-        special |= 01000;
-        break;
-      default:
-        return false;
+      case 'r': rwx |= 4; break;
+      case 'w': rwx |= 2; break;
+      case 'X': change.only_if_executable = true; [[fallthrough]];
+      case 'x': rwx |= 1; break;
+      case 's': special |= set_ids != 0 ? set_ids : 04000; break;
+      case 't': special |= 01000; break;
+      default: return false;
     }
   }
   const bool named = classes != 0;
@@ -150,18 +126,10 @@ uint32_t ModeChanges::apply(uint32_t mode) const {
                                 : spread(change.to_classes, bits_of_class(bits, change.from_class)) & change.copy_limit;
     const uint32_t given = change.only_if_executable && !executable ? change.bits & ~0111u : change.bits;
     switch (change.what) {
-      case What::kAdd:
-        bits |= given | copied;
-        break;
-      case What::kRemove:
-        bits &= ~(change.bits | copied);
-        break;
-      case What::kAssign:
-        bits = (bits & ~change.cleared) | given | copied;
-        break;
-      case What::kSet:
-        bits = change.bits;
-        break;
+      case What::kAdd: bits |= given | copied; break;
+      case What::kRemove: bits &= ~(change.bits | copied); break;
+      case What::kAssign: bits = (bits & ~change.cleared) | given | copied; break;
+      case What::kSet: bits = change.bits; break;
     }
   }
   return type | bits;

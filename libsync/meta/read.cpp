@@ -102,7 +102,8 @@ Result<proto::WireAcl> read_default_acl(const Object& object, uint32_t mode, con
   return from_system(*acl);
 }
 
-Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, Role role, std::string_view shown) {
+Result<io::FileInfo> seen(const Object& object, const io::FileInfo& real, const Terms& terms, Role role,
+                          std::string_view shown) {
   if (!terms.options.fake_super) return real;
   auto stands_for = faked(object, real, shown);
   if (stands_for || stands_for.error().fault != Fault::kPartial) return stands_for;
@@ -120,12 +121,13 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms, std::string_vi
 }
 
 void say_no_default_perms(std::string_view dir_path, int error, const Terms& terms) {
-  terms.reporter.warning_line(fmt::format("default_perms_for_dir: sys_acl_get_file({}, ACL_TYPE_DEFAULT): {}, falling back on umask", dir_path,
-                                          std::generic_category().message(error)));
+  terms.reporter.warning_line(
+      fmt::format("default_perms_for_dir: sys_acl_get_file({}, ACL_TYPE_DEFAULT): {}, falling back on umask", dir_path,
+                  std::generic_category().message(error)));
 }
 
-uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
-                     bool settle, bool replaces, uint32_t which) {
+uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info,
+                     const Terms& terms, bool settle, bool replaces, uint32_t which) {
   const Options& o = terms.options;
   uint32_t flags = 0;
   const Extras* extras = entry.extras();

@@ -32,9 +32,10 @@ uint32_t default_perms_in(const io::Dir& dir, const Terms& terms, std::string_vi
 void say_no_default_perms(std::string_view dir_path, int error, const Terms& terms);
 
 // The bits that report ACLs and attributes which differ between `entry` and the object (null: nothing is there yet);
-// `mode` is what it shall have, `which` what is asked for (kReportAcl, kReportXattr). `settle` as in MetaBook::differs().
-uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info, const Terms& terms,
-                     bool settle, bool replaces, uint32_t which = proto::kReportMeta);
+// `mode` is what it shall have, `which` what is asked for (kReportAcl, kReportXattr). `settle` as in
+// MetaBook::differs().
+uint32_t meta_report(const Entry& entry, uint32_t mode, const Object* object, const io::FileInfo* info,
+                     const Terms& terms, bool settle, bool replaces, uint32_t which = proto::kReportMeta);
 
 io::Acl to_system(const proto::WireAcl& acl);
 proto::WireAcl from_system(const io::Acl& acl);

@@ -86,16 +86,11 @@ constexpr Letters kLetters[] = {
 
 const char* delete_option(const Options& options) {
   switch (options.delete_mode) {
-    case DeleteMode::kBefore:
-      return "--delete-before";
-    case DeleteMode::kDelay:
-      return "--delete-delay";
-    case DeleteMode::kDuring:
-      return "--delete-during";
-    case DeleteMode::kAfter:
-      return "--delete-after";
-    case DeleteMode::kNone:
-      break;
+    case DeleteMode::kBefore: return "--delete-before";
+    case DeleteMode::kDelay: return "--delete-delay";
+    case DeleteMode::kDuring: return "--delete-during";
+    case DeleteMode::kAfter: return "--delete-after";
+    case DeleteMode::kNone: break;
   }
   return options.delete_any && !options.delete_excluded ? "--delete" : nullptr;
 }

@@ -206,69 +206,33 @@ Result<ParsedCommand> parse_daemon(const std::vector<const char*>& args) {
     if (code < -1) return refuse(fmt::format("rsync: {} (in daemon mode)", popt.complaint(code)));
     const std::string text = popt.argument();
     switch (code) {
-      case kAddress:
-        daemon.address = text;
-        break;
-      case kBwlimit:
-        daemon.bwlimit_kib = number;
-        break;
-      case kConfig:
-        daemon.config = text;
-        break;
-      case kDaemon:
-        saw_daemon = true;
-        break;
+      case kAddress: daemon.address = text; break;
+      case kBwlimit: daemon.bwlimit_kib = number; break;
+      case kConfig: daemon.config = text; break;
+      case kDaemon: saw_daemon = true; break;
       case kDparam:
         if (text.find('=') == std::string::npos) return refuse("--dparam value is missing an '=': " + text);
         daemon.parameters.push_back(text);
         break;
-      case kIpv4:
-        daemon.address_family = 4;
-        break;
-      case kIpv6:
-        daemon.address_family = 6;
-        break;
-      case kDetach:
-        daemon.detach = true;
-        break;
-      case kNoDetach:
-        daemon.detach = false;
-        break;
-      case kLogFile:
-        daemon.log_file = text;
-        break;
+      case kIpv4: daemon.address_family = 4; break;
+      case kIpv6: daemon.address_family = 6; break;
+      case kDetach: daemon.detach = true; break;
+      case kNoDetach: daemon.detach = false; break;
+      case kLogFile: daemon.log_file = text; break;
       case kLogFileFormat:
         daemon.log_file_format = text;
         daemon.log_file_format_given = true;
         break;
-      case kPort:
-        daemon.port = number;
-        break;
-      case kSockopts:
-        daemon.sockopts = text;
-        break;
-      case kProtocol:
-        daemon.protocol = number;
-        break;
-      case kServer:
-        daemon.server = true;
-        break;
-      case kTempDir:
-        daemon.temp_dir = text;
-        break;
-      case kVerbose:
-        ++daemon.verbose;
-        break;
-      case kNoVerbose:
-        daemon.verbose = 0;
-        break;
-      case kCheckConfig:
-        daemon.check_config = true;
-        break;
-      case kDaemonHelp:
-        return printing(daemon_help_text());
-      default:
-        break;
+      case kPort: daemon.port = number; break;
+      case kSockopts: daemon.sockopts = text; break;
+      case kProtocol: daemon.protocol = number; break;
+      case kServer: daemon.server = true; break;
+      case kTempDir: daemon.temp_dir = text; break;
+      case kVerbose: ++daemon.verbose; break;
+      case kNoVerbose: daemon.verbose = 0; break;
+      case kCheckConfig: daemon.check_config = true; break;
+      case kDaemonHelp: return printing(daemon_help_text());
+      default: break;
     }
   }
   if (!saw_daemon) return refuse("Daemon option(s) used without --daemon.");
@@ -277,7 +241,8 @@ Result<ParsedCommand> parse_daemon(const std::vector<const char*>& args) {
 }
 
 // One pass over the words with everything that may end it early.
-Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& draft, const ParseEnvironment& environment) {
+Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& draft,
+                                 const ParseEnvironment& environment) {
   if (args.size() < 2 && !draft.daemon_child && draft.secluded_level != 2) return usage();
   const bool second_vector = draft.secluded_level == 2;
   const Draft start = draft;
@@ -295,8 +260,7 @@ Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& dr
     if (environment.refusals) TRY(check_refusals(index, draft, *environment.refusals));
     TRY(check_support(spelling, draft));
     switch (spelling.row->set.kind) {
-      case Effect::Kind::kHelp:
-        return printing(help_text());
+      case Effect::Kind::kHelp: return printing(help_text());
       case Effect::Kind::kServer:
         if (!draft.server) {
           // From the start again, without aliases: a far side does what it is told, nothing else.
@@ -313,8 +277,7 @@ Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& dr
       case Effect::Kind::kDaemon:
         if (draft.daemon_child) return fail(Fault::kUsage, "rsync: Attempt to hack rsync thwarted!");
         return parse_daemon(args);
-      default:
-        TRY(apply(spelling, draft, text, number));
+      default: TRY(apply(spelling, draft, text, number));
     }
     if (!draft.print_text.empty()) return printing(draft.print_text);
   }
@@ -335,10 +298,12 @@ Result<ParsedCommand> read_words(const std::vector<const char*>& args, Draft& dr
   return command;
 }
 
-Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft draft, const ParseEnvironment& environment) {
+Result<ParsedCommand> parse_words(const std::vector<const char*>& args, Draft draft,
+                                  const ParseEnvironment& environment) {
   Result<ParsedCommand> command = read_words(args, draft, environment);
   const bool ended_early = !command || command->what == What::kPrint;
-  if (ended_early && environment.check_rules && !draft.server && !draft.filters.empty()) TRY(environment.check_rules(draft));
+  if (ended_early && environment.check_rules && !draft.server && !draft.filters.empty())
+    TRY(environment.check_rules(draft));
   return command;
 }
 

@@ -29,8 +29,8 @@ struct ParseEnvironment {
   int64_t now_wall_s = 0;              // for --stop-after and --stop-at
   const Refusals* refusals = nullptr;  // a daemon's child: what the module refuses
   bool daemon_child = false;           // the arguments came from a daemon's client
-  // Are the filter rules in order, as far as they were read when reading ended early? rsync looks at each where it stands,
-  // so one that is not goes before whatever was wrong later. Empty: nobody asks.
+  // Are the filter rules in order, as far as they were read when reading ended early? rsync looks at each where it
+  // stands, so one that is not goes before whatever was wrong later. Empty: nobody asks.
   std::function<Status(const Options& so_far)> check_rules;
 
   static ParseEnvironment of_process();

@@ -168,21 +168,14 @@ struct Resolver {
       case 'N':
       case 'n':
       case 'U':
-      case 'u':
-        draft.outbuf = 'N';
-        return {};
+      case 'u': draft.outbuf = 'N'; return {};
       case 'L':
-      case 'l':
-        draft.outbuf = 'L';
-        return {};
+      case 'l': draft.outbuf = 'L'; return {};
       case 'B':
       case 'b':
       case 'F':
-      case 'f':
-        draft.outbuf = 'B';
-        return {};
-      default:
-        return conflict("Invalid --outbuf setting -- specify N, L, or B.");
+      case 'f': draft.outbuf = 'B'; return {};
+      default: return conflict("Invalid --outbuf setting -- specify N, L, or B.");
     }
   }
 

@@ -224,30 +224,19 @@ struct SpellingTable {
 Status act(const Effect& effect, bool opposite, const Row& row, Draft& draft, std::string_view value,
            int number_value) {
   switch (effect.kind) {
-    case K::kFlag:
-      draft.*effect.flag = (effect.value != 0) != opposite;
-      break;
-    case K::kTri:
-      draft.*effect.tri = (effect.value != 0) != opposite;
-      break;
+    case K::kFlag: draft.*effect.flag = (effect.value != 0) != opposite; break;
+    case K::kTri: draft.*effect.tri = (effect.value != 0) != opposite; break;
     case K::kNumber:
       draft.*effect.number = opposite ? 0 : row.takes == Takes::kNumber ? number_value : effect.value;
       break;
-    case K::kCount:
-      draft.*effect.number = opposite ? 0 : draft.*effect.number + 1;
-      break;
-    case K::kText:
-      draft.*effect.text = value;
-      break;
-    case K::kCall:
-      TRY(effect.call(draft, value));
-      break;
+    case K::kCount: draft.*effect.number = opposite ? 0 : draft.*effect.number + 1; break;
+    case K::kText: draft.*effect.text = value; break;
+    case K::kCall: TRY(effect.call(draft, value)); break;
     case K::kNone:
     case K::kHelp:
     case K::kServer:
     case K::kSender:
-    case K::kDaemon:
-      break;
+    case K::kDaemon: break;
   }
   if (effect.given && !opposite) draft.*effect.given = true;
   return {};

@@ -20,20 +20,24 @@ bool Backups::is_backup_name(std::string_view leaf) const {
 }
 
 std::string Backups::name_of(const std::string& path) const {
-  return (terms_.options.backup_dir.empty() ? path : join_path(terms_.options.backup_dir, path)) + terms_.options.backup_suffix;
+  return (terms_.options.backup_dir.empty() ? path : join_path(terms_.options.backup_dir, path)) +
+         terms_.options.backup_suffix;
 }
 
-// What is kept gets its attributes as far as the options carry them; permissions always, for it must not be readable to more
-// people than it was.
-void Backups::give_attributes(const Object& from, const io::FileInfo& info, const Object& to, std::string_view shown) const {
+// What is kept gets its attributes as far as the options carry them; permissions always, for it must not be readable to
+// more people than it was.
+void Backups::give_attributes(const Object& from, const io::FileInfo& info, const Object& to,
+                              std::string_view shown) const {
   const Options& o = terms_.options;
   const bool owner = terms_.may_chown && o.owner;
   const auto now = to.info();
   if (!o.fake_super && now && ((owner && now->uid != info.uid) || (o.group && now->gid != info.gid)))
     (void)to.set_owner(owner ? info.uid : UINT32_MAX, o.group ? info.gid : UINT32_MAX);
   // Extended attributes of directories are not kept: rsync does not, either.
-  if (info.is_dir()) copy_acls(from, to, info.mode, terms_);
-  else copy_meta(from, to, info.mode, terms_, Role::kReceiver, [&] { return std::string(shown); });
+  if (info.is_dir())
+    copy_acls(from, to, info.mode, terms_);
+  else
+    copy_meta(from, to, info.mode, terms_, Role::kReceiver, [&] { return std::string(shown); });
   if (o.fake_super) {
     const io::FileInfo like = seen(from, info, terms_, role_, shown).value_or(info);
     const FakeStat wanted{.mode = like.mode & (S_IFMT | 07777),
@@ -42,7 +46,8 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
                           .uid = o.owner ? like.uid : 0,
                           .gid = o.group ? like.gid : 0};
     if (const Status s = store_fake(to, wanted); !s)
-      terms_.reporter.error_transfer(role_, fmt::format("failed to write xattr user.rsync.%stat for {}", shown), s.error().sys);
+      terms_.reporter.error_transfer(role_, fmt::format("failed to write xattr user.rsync.%stat for {}", shown),
+                                     s.error().sys);
   } else {
     uint32_t mode = info.permissions();
     if (info.is_dir() && !o.perms && now) mode |= now->mode & S_ISGID;
@@ -56,7 +61,8 @@ void Backups::give_attributes(const Object& from, const io::FileInfo& info, cons
 // The directory `relative` below --backup-dir could not be made; what failed follows from how far rsync comes.
 std::unexpected<Error> Backups::told(const std::string& relative, int error, const char* call) const {
   if (!call) call = error == ENOENT ? "mkdir" : "lstat";
-  terms_.reporter.error(role_, fmt::format("backup {} {} failed", call, join_path(terms_.options.backup_dir, relative)), error);
+  terms_.reporter.error(role_, fmt::format("backup {} {} failed", call, join_path(terms_.options.backup_dir, relative)),
+                        error);
   return fail(Error(Fault::kFileIo, {}, error));
 }
 
@@ -85,7 +91,9 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
       root_made_ = true;
       opened = open_named_dir(path, terms_.options);
     }
-    if (!opened) return relative.empty() ? fail(Error(opened.error().sys)) : told(relative.substr(0, relative.find('/')), opened.error().sys);
+    if (!opened)
+      return relative.empty() ? fail(Error(opened.error().sys))
+                              : told(relative.substr(0, relative.find('/')), opened.error().sys);
     root_ = std::make_shared<const io::Dir>(std::move(*opened));
   }
   std::shared_ptr<const io::Dir> here = root_;
@@ -96,13 +104,15 @@ Result<std::shared_ptr<const io::Dir>> Backups::open_backup_dir(const std::strin
     auto next = here->child(leaf);
     if (!next && (next.error().sys == ENOENT || next.error().sys == ENOTDIR || next.error().sys == ELOOP)) {
       if (next.error().sys != ENOENT) (void)here->unlink(leaf);
-      if (const Status made = here->make_dir(leaf, 0777); !made) return told(relative.substr(0, end), made.error().sys, "mkdir");
+      if (const Status made = here->make_dir(leaf, 0777); !made)
+        return told(relative.substr(0, end), made.error().sys, "mkdir");
       next = here->child(leaf);
       // A backup directory looks like the one it keeps things of.
       if (next)
         if (const auto like = destination_.dir(relative.substr(0, end)))
           if (const auto info = (*like)->self())
-            give_attributes(Object::itself(**like), *info, Object::itself(*next), destination_.shown(relative.substr(0, end)));
+            give_attributes(Object::itself(**like), *info, Object::itself(*next),
+                            destination_.shown(relative.substr(0, end)));
     }
     if (!next && end < relative.size()) return told(relative.substr(0, relative.find('/', end + 1)), next.error().sys);
     if (!next) return fail(Error(next.error().sys));
@@ -129,10 +139,10 @@ Result<Backups::Place> Backups::place_for(const std::string& path) {
   return place;
 }
 
-// What cannot be moved or linked to its place (`place`, null: there is no getting there) is made there anew, and that fails as well,
-// each kind in its own words.
-Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, const Place* place,
-                                 bool keep_target) const {
+// What cannot be moved or linked to its place (`place`, null: there is no getting there) is made there anew, and that
+// fails as well, each kind in its own words.
+Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info,
+                                 int error, const Place* place, bool keep_target) const {
   const Options& o = terms_.options;
   const std::string shown_place = destination_.shown(name_of(path));
   if (info.is_symlink() && o.links) {
@@ -144,8 +154,10 @@ Result<bool> Backups::go_without(const std::string& path, const io::Dir& dir, io
     terms_.reporter.info_line_if(Info::kNonreg, 1, fmt::format("make_bak: skipping non-regular file {}", path));
     return true;
   } else {
-    if (const auto old = dir.open_read(leaf); old) not_made(path, place, error);
-    else not_read(path, error = old.error().sys);
+    if (const auto old = dir.open_read(leaf); old)
+      not_made(path, place, error);
+    else
+      not_read(path, error = old.error().sys);
     return lost(path, error);
   }
   terms_.reporter.error_transfer(role_, fmt::format("stat {} failed", shown_place), error);
@@ -160,16 +172,19 @@ void Backups::not_read(const std::string& path, int error) const {
 void Backups::not_made(const std::string& path, const Place* place, int error) const {
   const auto leaf = place ? io::Leaf::check(place->leaf) : Result<io::Leaf>(fail(Error(ENOENT)));
   const bool stays = leaf && place->dir->info(*leaf).has_value();  // an older backup that could not be taken away
-  terms_.reporter.error_transfer(role_, fmt::format("{} {}", stays ? "unlink" : "open", destination_.shown(name_of(path))), error);
+  terms_.reporter.error_transfer(
+      role_, fmt::format("{} {}", stays ? "unlink" : "open", destination_.shown(name_of(path))), error);
 }
 
 std::unexpected<Error> Backups::lost(const std::string& path, int error) const {
-  terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), name_of(path)), error);
+  terms_.reporter.error(role_, fmt::format("keep_backup failed: {} -> \"{}\"", destination_.shown(path), name_of(path)),
+                        error);
   return fail(Error(Fault::kFileIo, {}, error));
 }
 
 // A copy of the regular file at `path`, under a hidden name until it is whole.
-Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const {
+Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info,
+                     const Place& place, io::Leaf to) const {
   const auto from = dir.open_read(leaf);
   if (!from) {
     not_read(path, from.error().sys);
@@ -189,11 +204,13 @@ Status Backups::copy(const std::string& path, const io::Dir& dir, io::Leaf leaf,
     give_attributes(Object::opened(*from), info, Object::opened(temp->file()), destination_.shown(path));
     done = temp->commit(*place.dir, to);
   }
-  if (!done) terms_.reporter.error_transfer(role_, fmt::format("write {}", destination_.shown(name_of(path))), done.error().sys);
+  if (!done)
+    terms_.reporter.error_transfer(role_, fmt::format("write {}", destination_.shown(name_of(path))), done.error().sys);
   return done;
 }
 
-Result<Backups::Place> Backups::copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info) {
+Result<Backups::Place> Backups::copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf,
+                                           const io::FileInfo& info) {
   auto place = place_for(path);
   if (!place) {
     if (place.error().fault != Fault::kFileIo) not_made(path, nullptr, place.error().sys);
@@ -220,19 +237,23 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   }
   // Only told: no directory for backups is made.
   const Result<Place> found = o.dry_run ? Place{.dir = nullptr, .leaf = {}, .path = name_of(path)} : place_for(path);
-  if (!found && found.error().fault != Fault::kFileIo) return go_without(path, dir, leaf, *info, found.error().sys, nullptr, keep_target);
+  if (!found && found.error().fault != Fault::kFileIo)
+    return go_without(path, dir, leaf, *info, found.error().sys, nullptr, keep_target);
   const Place place = TRY(found);
   const auto told = [&] {
     terms_.reporter.info_line_if(Info::kBackup, 1, fmt::format("backed up {} to {}", path, place.path));
     return true;
   };
-  const auto stands_for = o.fake_super ? seen(Object::named(dir, leaf), *info, terms_, role_, destination_.shown(path)) : *info;
+  const auto stands_for =
+      o.fake_super ? seen(Object::named(dir, leaf), *info, terms_, role_, destination_.shown(path)) : *info;
   if (stands_for && stands_for->is_symlink() && o.links && o.safe_links) {
     // With --fake-super a real symlink is none of ours: it does not say where it leads.
     const auto target = o.fake_super ? read_fake_link(dir, leaf) : dir.read_link(leaf);
     if (!target || target->empty() || symlink_is_unsafe(*target, path)) {
-      terms_.reporter.info_line_if(Info::kSymsafe, 1, target && !target->empty() ? fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target)
-                                                                                 : fmt::format("not backing up symlink with unreadable target \"{}\"", path));
+      terms_.reporter.info_line_if(Info::kSymsafe, 1,
+                                   target && !target->empty()
+                                       ? fmt::format("not backing up unsafe symlink \"{}\" -> \"{}\"", path, *target)
+                                       : fmt::format("not backing up symlink with unreadable target \"{}\"", path));
       if (!keep_target && !o.dry_run) TRY(dir.unlink(leaf));
       return told();
     }
@@ -240,8 +261,8 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   if (o.dry_run) return told();
   const io::Leaf to = TRY(io::Leaf::check(place.leaf));
   if (!o.backup_dir.empty() && place.leaf == leaf.view()) {
-    // Where the backup directory is the destination, this would be its own backup. rsync takes it for gone then, which costs an exit
-    // code and nothing else.
+    // Where the backup directory is the destination, this would be its own backup. rsync takes it for gone then, which
+    // costs an exit code and nothing else.
     const auto here = dir.self(), there = place.dir->self();
     if (here && there && here->dev == there->dev && here->ino == there->ino) {
       terms_.reporter.state().io_error |= 2;
@@ -262,12 +283,15 @@ Result<bool> Backups::make(const std::string& path, const io::Dir& dir, io::Leaf
   if (keep_target) {
     moved = dir.hard_link(leaf, *place.dir, to);
     if (!moved && moved.error().sys == EEXIST) {
-      if (const auto kept = place.dir->info(to); kept && kept->dev == info->dev && kept->ino == info->ino) return told();  // kept before
+      if (const auto kept = place.dir->info(to); kept && kept->dev == info->dev && kept->ino == info->ino)
+        return told();  // kept before
       TRY(place.dir->unlink(to));
       moved = dir.hard_link(leaf, *place.dir, to);
     }
   }
-  const auto made = [&](const char* how) { terms_.reporter.trace(Debug::kBackup, 1, "make_backup: {} {} successful.", how, path); };
+  const auto made = [&](const char* how) {
+    terms_.reporter.trace(Debug::kBackup, 1, "make_backup: {} {} successful.", how, path);
+  };
   if (moved) made("HLINK");
   if (!moved) {
     moved = dir.rename(leaf, *place.dir, to);

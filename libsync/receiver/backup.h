@@ -22,14 +22,14 @@ class Backups {
   struct Place {
     std::shared_ptr<const io::Dir> dir;
     std::string leaf;
-    std::string path;   // as messages show it, unquoted
+    std::string path;  // as messages show it, unquoted
   };
-  // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed. If one could not be, that is
-  // reported here (kFileIo without text). That --backup-dir itself cannot be gone into is not (kSystem).
+  // Where the backup of the item at `path` goes; directories below --backup-dir are made as needed. If one could not
+  // be, that is reported here (kFileIo without text). That --backup-dir itself cannot be gone into is not (kSystem).
   Result<Place> place_for(const std::string& path);
   // Moves the item away (or links it when `keep_target`, so that the name is never missing). False: nothing was there.
-  // Where the backup directory cannot be gone into, only regular files are worth a failure. What failed is reported here; the
-  // error is kFileIo then and has no text (its errno is EISDIR where a directory would not make way).
+  // Where the backup directory cannot be gone into, only regular files are worth a failure. What failed is reported
+  // here; the error is kFileIo then and has no text (its errno is EISDIR where a directory would not make way).
   Result<bool> make(const std::string& path, const io::Dir& dir, io::Leaf leaf, bool keep_target);
   // Copies the regular file away that is about to be written over. What failed is reported.
   Result<Place> copy_aside(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info);
@@ -43,8 +43,10 @@ class Backups {
 
  private:
   Result<std::shared_ptr<const io::Dir>> open_backup_dir(const std::string& relative);
-  Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, int error, const Place* place, bool keep_target) const;
-  Status copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place, io::Leaf to) const;
+  Result<bool> go_without(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info,
+                          int error, const Place* place, bool keep_target) const;
+  Status copy(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& info, const Place& place,
+              io::Leaf to) const;
   std::unexpected<Error> told(const std::string& relative, int error, const char* call = nullptr) const;
   std::unexpected<Error> lost(const std::string& path, int error) const;
   void not_read(const std::string& path, int error) const;

@@ -47,8 +47,9 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
       out.missing_.push_back(Missing{path, dir.error().sys});
       out.caches_.push_back(nullptr);
     } else {
-      out.caches_.push_back(std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)),
-                                                         terms.options.insecure_links ? Follow::kAnywhere : Follow::kInside));
+      out.caches_.push_back(
+          std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)),
+                                     terms.options.insecure_links ? Follow::kAnywhere : Follow::kInside));
     }
     out.names_.push_back(std::move(path));
   }
@@ -96,13 +97,15 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     }
     if (!info || kind_of(info->mode) != wanted) continue;
     const auto same_attributes = [&](const Object& object) {
-      return attributes_match(entry, mode, *info, terms) && meta_report(entry, mode, &object, &*info, terms, false, false) == 0;
+      return attributes_match(entry, mode, *info, terms) &&
+             meta_report(entry, mode, &object, &*info, terms, false, false) == 0;
     };
     int level = 1;
     if (name != ".") {
       const auto leaf = io::Leaf::check(name);
       DiskProbe probe(*where, *leaf, terms, info->size);
-      if (quick_check(entry, *info, probe, terms, Attempt::kFirst)) level = same_attributes(Object::named(*where, *leaf)) ? 3 : 2;
+      if (quick_check(entry, *info, probe, terms, Attempt::kFirst))
+        level = same_attributes(Object::named(*where, *leaf)) ? 3 : 2;
     } else {
       level = same_attributes(Object::itself(*where)) ? 3 : 2;
     }
@@ -119,14 +122,15 @@ constexpr uint32_t kUnit = 1u << 16;
 // Not worth a closer look: the names are of too different a length.
 constexpr uint32_t kTooFar = 0xFFFFu * kUnit + 1;
 
-// Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself, except that
-// those before the first byte of the other name cost a unit only (but for where that is empty).
+// Edit distance in fixed point: a changed byte costs a unit plus how much it changed, a missing one a unit plus itself,
+// except that those before the first byte of the other name cost a unit only (but for where that is empty).
 uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
   const size_t longer = std::max(a.size(), b.size()), shorter = std::min(a.size(), b.size());
   if (static_cast<uint64_t>(longer - shorter) * kUnit > limit) return kTooFar;
   if (shorter == 0) {
     uint32_t bytes = 0;
-    for (const char c : a.empty() ? b : a) bytes += static_cast<uint32_t>(int{c});  // those above 127 count less than nothing
+    for (const char c : a.empty() ? b : a)
+      bytes += static_cast<uint32_t>(int{c});  // those above 127 count less than nothing
     return static_cast<uint32_t>(longer) * kUnit + bytes;
   }
   std::vector<uint32_t> row(b.size() + 1);
@@ -148,8 +152,8 @@ uint32_t name_distance(std::string_view a, std::string_view b, uint32_t limit) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The suffix (with its dot) that tells what kind of file a name is, without backup endings; empty if none. One that is all digits
-// gives way to one before it.
+// The suffix (with its dot) that tells what kind of file a name is, without backup endings; empty if none. One that is
+// all digits gives way to one before it.
 std::string_view telling_suffix(std::string_view name) {
   while (name.starts_with(".")) name.remove_prefix(1);
   const bool tilde = name.size() > 1 && name.ends_with("~");
@@ -179,7 +183,8 @@ void Fuzzy::used(std::string_view leaf) {
     if (candidate.leaf == leaf) candidate.used = true;
 }
 
-std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, const std::shared_ptr<const io::Dir>& dir) {
+std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path,
+                                 const std::shared_ptr<const io::Dir>& dir) {
   if (!loaded_ || path_ != dir_path) {
     path_ = dir_path;
     loaded_ = true;
@@ -196,7 +201,8 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, 
             const auto info = listing.dir->info(*leaf);
             if (info && info->is_regular() && info->size > 0) listing.candidates.push_back({names->name(item), *info});
           }
-          std::sort(listing.candidates.begin(), listing.candidates.end(), [](const auto& a, const auto& b) { return a.leaf < b.leaf; });
+          std::sort(listing.candidates.begin(), listing.candidates.end(),
+                    [](const auto& a, const auto& b) { return a.leaf < b.leaf; });
         }
       }
       listings_.push_back(std::move(listing));
@@ -207,17 +213,20 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path, 
     basis.type = static_cast<uint8_t>(proto::kBasisFuzzy + list);
     basis.dir = listings_[list].dir;
     basis.leaf = candidate.leaf;
-    basis.path = list == 0 ? join_path(dir_path, candidate.leaf) : join_path(join_path(basis_.name(static_cast<int>(list) - 1), dir_path), candidate.leaf);
+    basis.path = list == 0 ? join_path(dir_path, candidate.leaf)
+                           : join_path(join_path(basis_.name(static_cast<int>(list) - 1), dir_path), candidate.leaf);
     basis.bytes = candidate.info.size;
     return basis;
   };
   const auto debug = [&](const Candidate& candidate, const char* format, uint32_t distance) {
     if (terms_.options.verbosity.shows(Debug::kFuzzy, 2))
-      terms_.reporter.info_line(fmt::format(fmt::runtime(format), join_path(dir_path, candidate.leaf), distance / kUnit, distance % kUnit));
+      terms_.reporter.info_line(
+          fmt::format(fmt::runtime(format), join_path(dir_path, candidate.leaf), distance / kUnit, distance % kUnit));
   };
   for (size_t i = 0; i < listings_.size(); ++i)
     for (const Candidate& candidate : listings_[i].candidates)
-      if (!candidate.used && candidate.info.size == static_cast<uint64_t>(entry.size) && terms_.same_time(candidate.info.mtime, entry.time())) {
+      if (!candidate.used && candidate.info.size == static_cast<uint64_t>(entry.size) &&
+          terms_.same_time(candidate.info.mtime, entry.time())) {
         debug(candidate, "fuzzy size/modtime match for {}", 0);
         return as_basis(i, candidate);
       }

@@ -24,7 +24,7 @@ class BasisDirs {
   int count() const { return static_cast<int>(caches_.size()); }
 
   struct Match {
-    int level = 0;   // 0 nothing, 1 exists, 2 same content, 3 same attributes as well
+    int level = 0;  // 0 nothing, 1 exists, 2 same content, 3 same attributes as well
     int index = 0;
     io::FileInfo info;
     std::shared_ptr<const io::Dir> dir;
@@ -49,7 +49,8 @@ class BasisDirs {
 class Fuzzy {
  public:
   Fuzzy(const Terms& terms, const BasisDirs& basis) : terms_(terms), basis_(basis) {}
-  // The best candidate for an entry that is missing here, or nothing. `dir` is the destination's directory of the entry.
+  // The best candidate for an entry that is missing here, or nothing. `dir` is the destination's directory of the
+  // entry.
   std::optional<Basis> find(const Entry& entry, std::string_view dir_path, const std::shared_ptr<const io::Dir>& dir);
   // This file is about to change: it serves nobody as a basis any more.
   void used(std::string_view leaf);

@@ -11,17 +11,20 @@
 namespace ocsync::sync {
 
 namespace {
-constexpr size_t kWaitingJobs = 64;        // each holds two descriptors
+constexpr size_t kWaitingJobs = 64;           // each holds two descriptors
 constexpr int64_t kStagedAtMost = 128 << 10;  // larger files are read while they are written
 constexpr size_t kStagedTogether = 1 << 20;   // what one batch may hold in memory
-constexpr size_t kCompany = 4;             // a sleeping thread is woken for so many small jobs at once ...
-constexpr int64_t kWorthWaking = 1 << 20;  // ... or for one of this size
+constexpr size_t kCompany = 4;                // a sleeping thread is woken for so many small jobs at once ...
+constexpr int64_t kWorthWaking = 1 << 20;     // ... or for one of this size
 }  // namespace
 
 Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, const SourceView& sources,
                                           const Destination& destination, Placer& placer) {
   const Entry& entry = *job.request.entry;
-  const io::CopyOptions options{.sparse = terms.options.sparse, .preallocate = terms.options.preallocate, .content = job.content, .io = terms.io.get()};
+  const io::CopyOptions options{.sparse = terms.options.sparse,
+                                .preallocate = terms.options.preallocate,
+                                .content = job.content,
+                                .io = terms.io.get()};
   const auto copied =
       io::copy_content(job.source, job.output.file(), static_cast<uint64_t>(entry.size), options, terms.stop);
   if (!copied) {
@@ -35,7 +38,8 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
       return fail(error);
     }
     terms.reporter.state().io_error |= 1;
-    terms.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources.shown(entry)), error.sys);
+    terms.reporter.error_transfer(Role::kSender, fmt::format("read errors mapping {}", sources.shown(entry)),
+                                  error.sys);
     return std::optional<uint64_t>();
   }
   if (job.output.in_place && !job.output.device) TRY(job.output.file().truncate(copied->bytes));
@@ -75,9 +79,14 @@ class StagedReads {
 
 }  // namespace
 
-CopyWorkers::CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources, Destination& destination, Events& events,
-                         unsigned threads)
-    : terms_(terms), filters_(filters), sources_(sources), destination_(destination), events_(events), count_(threads) {}
+CopyWorkers::CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources,
+                         Destination& destination, Events& events, unsigned threads)
+    : terms_(terms),
+      filters_(filters),
+      sources_(sources),
+      destination_(destination),
+      events_(events),
+      count_(threads) {}
 
 CopyWorkers::~CopyWorkers() {
   {
@@ -196,7 +205,9 @@ void CopyWorkers::finish(Queued next, Placer& placer) {
     what = carry_out(next.job, placer);
   }
   // Everything the job holds is given up before it counts as over.
-  { const CopyJob done = std::move(next.job); }
+  {
+    const CopyJob done = std::move(next.job);
+  }
   if (!what) {
     const std::lock_guard again(mutex_);
     if (!failed_) failed_ = what.error();

@@ -1,4 +1,5 @@
-// Local copies finished on other threads: content, attributes and place of files that the generator's thread has opened.
+// Local copies finished on other threads: content, attributes and place of files that the generator's thread has
+// opened.
 //
 // Sources and outputs are opened, and lines of output held, in the order of the list by the thread that asks; what
 // takes long happens here. What workers have to say (failures) waits until every earlier job is over, so that messages
@@ -34,7 +35,8 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
 class CopyWorkers {
  public:
   // Each job is answered by one event. No thread is started before the first job.
-  CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources, Destination& destination, Events& events, unsigned threads);
+  CopyWorkers(const Terms& terms, const FilterRules& filters, const SourceView& sources, Destination& destination,
+              Events& events, unsigned threads);
   // Drops what still waits (hidden files vanish) and joins.
   ~CopyWorkers();
   CopyWorkers(const CopyWorkers&) = delete;
@@ -73,9 +75,9 @@ class CopyWorkers {
   std::mutex mutex_;
   std::condition_variable filled_, space_, turned_;
   std::deque<Queued> waiting_;
-  unsigned idle_ = 0;           // threads that wait for jobs
-  std::deque<bool> over_;       // of jobs from first_turn_ on
-  uint64_t first_turn_ = 0;     // the oldest job that is not over
+  unsigned idle_ = 0;        // threads that wait for jobs
+  std::deque<bool> over_;    // of jobs from first_turn_ on
+  uint64_t first_turn_ = 0;  // the oldest job that is not over
   uint64_t next_turn_ = 0;
   unsigned turn_waiters_ = 0;
   bool asker_waits_ = false;

@@ -63,13 +63,16 @@ Decision decide(const Entry& entry, std::string_view path, const std::optional<i
     case Kind::kSymlink:
       if (!o.links) return skip(Why::kNonRegular);
       if (o.safe_links && symlink_is_unsafe(entry.target(), path)) return skip(Why::kUnsafeLink);
-      if (found == Kind::kSymlink && quick_check(entry, *here, probe, terms, attempt)) return {.act = Act::kKeep, .exists = true};
-      return {.act = Act::kMakeLink, .clear_the_way = here && found != Kind::kSymlink, .exists = found == Kind::kSymlink};
+      if (found == Kind::kSymlink && quick_check(entry, *here, probe, terms, attempt))
+        return {.act = Act::kKeep, .exists = true};
+      return {
+          .act = Act::kMakeLink, .clear_the_way = here && found != Kind::kSymlink, .exists = found == Kind::kSymlink};
     case Kind::kDevice:
     case Kind::kSpecial: {
       const bool asked = !o.drop_devices && (wanted == Kind::kDevice ? o.devices && terms.may_chown : o.specials);
       if (!asked) return skip(Why::kNonRegular);
-      if (found == wanted && quick_check(entry, *here, probe, terms, attempt)) return {.act = Act::kKeep, .exists = true};
+      if (found == wanted && quick_check(entry, *here, probe, terms, attempt))
+        return {.act = Act::kKeep, .exists = true};
       return {.act = Act::kMakeNode, .clear_the_way = here && found != wanted, .exists = found == wanted};
     }
     case Kind::kRegular: break;
@@ -78,7 +81,8 @@ Decision decide(const Entry& entry, std::string_view path, const std::optional<i
 
   if (first && o.max_size && entry.size > *o.max_size) return skip(Why::kTooLarge);
   if (first && o.min_size && entry.size < *o.min_size) return skip(Why::kTooSmall);
-  if (first && o.update && found == Kind::kRegular && entry.mtime - here->mtime.sec < o.modify_window) return skip(Why::kNewerHere);
+  if (first && o.update && found == Kind::kRegular && entry.mtime - here->mtime.sec < o.modify_window)
+    return skip(Why::kNewerHere);
   const bool usable = found == Kind::kRegular || (o.write_devices && found == Kind::kDevice);
   if (!usable) return {.act = Act::kTransfer, .clear_the_way = here.has_value()};
   if (quick_check(entry, *here, probe, terms, attempt)) return {.act = Act::kKeep, .exists = true};
@@ -91,7 +95,8 @@ bool attributes_match(const Entry& entry, uint32_t mode, const io::FileInfo& her
   const Options& o = terms.options;
   const bool link = entry.is_symlink();
   if (o.times && !(link && o.omit_link_times) && !terms.same_time(here.mtime, entry.time())) return false;
-  if (o.atimes > 0 && !entry.is_dir() && !link && entry.extras() && here.atime.sec != entry.extras()->atime) return false;
+  if (o.atimes > 0 && !entry.is_dir() && !link && entry.extras() && here.atime.sec != entry.extras()->atime)
+    return false;
   if (!link) {
     if (o.perms && ((here.mode ^ mode) & 07777) != 0) return false;
     if (!o.perms && o.executability && ((here.mode & 0111) != 0) != ((mode & 0111) != 0)) return false;
@@ -111,10 +116,12 @@ uint32_t report_flags(const Entry& entry, uint32_t mode, const std::optional<io:
   if (entry.is_regular() && static_cast<uint64_t>(entry.size) != here->size) flags |= kReportSize;
   if (keep_time) {
     if (!terms.same_time(here->mtime, entry.time())) flags |= kReportTime;
-  } else if ((flags & (kTransfer | kLocalChange)) && !(flags & kMatched) && !((flags & kXnameFollows) && has_empty_xname)) {
+  } else if ((flags & (kTransfer | kLocalChange)) && !(flags & kMatched) &&
+             !((flags & kXnameFollows) && has_empty_xname)) {
     flags |= kReportTime;
   }
-  if (o.atimes > 0 && !dir && !link && entry.extras() && here->atime.sec != entry.extras()->atime) flags |= kReportAtime;
+  if (o.atimes > 0 && !dir && !link && entry.extras() && here->atime.sec != entry.extras()->atime)
+    flags |= kReportAtime;
   if (!link) {
     if (o.perms) {
       if (((here->mode ^ mode) & 07777) != 0) flags |= kReportPerms;

@@ -1,7 +1,8 @@
 // The policy: given what the list says and what lies here, what should happen to this entry?
 //
 // decide() is pure. What it must know of the disk it asks through a Probe, only as far as the answer matters. Local
-// copies, both ends of a remote shell, and daemons all ask it; nothing else in the program compares an entry with a file.
+// copies, both ends of a remote shell, and daemons all ask it; nothing else in the program compares an entry with a
+// file.
 #pragma once
 
 #include <cerrno>
@@ -29,16 +30,24 @@ class Probe {
 };
 
 enum class Act : uint8_t {
-  kSkip,       // nothing, for the reason given
-  kKeep,       // right as it is: attributes only
+  kSkip,  // nothing, for the reason given
+  kKeep,  // right as it is: attributes only
   kMakeDir,
   kMakeLink,
   kMakeNode,
   kTransfer,
-  kRemove,     // --delete-missing-args
+  kRemove,  // --delete-missing-args
 };
 enum class Why : uint8_t {
-  kNone, kNotExisting, kExists, kUnsafeLink, kNonRegular, kTooLarge, kTooSmall, kNewerHere, kAppendDone
+  kNone,
+  kNotExisting,
+  kExists,
+  kUnsafeLink,
+  kNonRegular,
+  kTooLarge,
+  kTooSmall,
+  kNewerHere,
+  kAppendDone
 };
 struct Decision {
   Act act = Act::kSkip;
@@ -62,7 +71,8 @@ bool quick_check(const Entry& entry, const io::FileInfo& here, Probe& probe, con
 bool attributes_match(const Entry& entry, uint32_t mode, const io::FileInfo& here, const Terms& terms);
 
 // The report bits of an item (proto::ItemFlag): what differs between the entry and what is (or was) here.
-// `mode` is the entry's mode after the local rules of a run without -p; `flags` come on top and matter to the time rule.
+// `mode` is the entry's mode after the local rules of a run without -p; `flags` come on top and matter to the time
+// rule.
 uint32_t report_flags(const Entry& entry, uint32_t mode, const std::optional<io::FileInfo>& here, uint32_t flags,
                       bool has_empty_xname, const Terms& terms);
 

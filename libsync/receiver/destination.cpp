@@ -70,7 +70,8 @@ bool DirCache::too_many_links(std::string_view path) const {
 
 void DirCache::forget(std::string_view path) {
   std::erase_if(slots_, [&](const Slot& slot) {
-    return slot.path == path || (slot.path.size() > path.size() && slot.path.starts_with(path) && slot.path[path.size()] == '/');
+    return slot.path == path ||
+           (slot.path.size() > path.size() && slot.path.starts_with(path) && slot.path[path.size()] == '/');
   });
 }
 
@@ -94,8 +95,13 @@ std::string absolute_path(std::string_view path) {
 }
 
 Destination::Destination(const Destination& other, int)
-    : options_(other.options_), absolute_(other.absolute_), solo_name_(other.solo_name_), missing_(other.missing_), created_(other.created_),
-      follow_(other.follow_), cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
+    : options_(other.options_),
+      absolute_(other.absolute_),
+      solo_name_(other.solo_name_),
+      missing_(other.missing_),
+      created_(other.created_),
+      follow_(other.follow_),
+      cache_(std::make_unique<DirCache>(other.root(), other.follow_)) {}
 
 std::optional<proto::SuccessMessage::Place> Destination::arrived(std::string_view path) {
   const auto where = dir(dir_of_path(path));
@@ -127,9 +133,12 @@ Result<int> make_path(const std::string& path, bool drop_last, bool only_count, 
     const size_t slash = whole.find('/', at);
     const std::string part = whole.substr(0, slash);
     const Status done = only_count ? Status() : make_named_dir(part, 0777, options);
-    if (only_count) made += !named_info(part, options);
-    else if (done) ++made;
-    else if (done.error().sys != EEXIST && done.error().sys != EISDIR) return fail(done.error());
+    if (only_count)
+      made += !named_info(part, options);
+    else if (done)
+      ++made;
+    else if (done.error().sys != EEXIST && done.error().sys != EISDIR)
+      return fail(done.error());
     at = slash == std::string::npos ? slash : slash + 1;
   }
   return made;
@@ -145,8 +154,9 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
   out.follow_ = options.insecure_links ? Follow::kAnywhere : Follow::kInside;
   std::string path = wanted.path.empty() ? "." : wanted.path;
   const auto named = [&](const std::string& one) {
-    return options.module_name.empty() || one.starts_with('/') ? full_name("/", absolute_path(one), options)
-                                                               : full_name(absolute_path("."), clean_path(one), options);
+    return options.module_name.empty() || one.starts_with('/')
+               ? full_name("/", absolute_path(one), options)
+               : full_name(absolute_path("."), clean_path(one), options);
   };
   const bool trailing_slash = path.back() == '/';
   const bool announces = options.verbosity.shows(Info::kName) || terms.itemizes();
@@ -168,8 +178,7 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
 
   const auto enter = [&](const std::string& where, const char* step) -> Status {
     auto dir = open_named_dir(where, options);
-    if (!dir)
-      return fail(Fault::kSelect, fmt::format("change_dir#{} {} failed", step, named(where)), dir.error().sys);
+    if (!dir) return fail(Fault::kSelect, fmt::format("change_dir#{} {} failed", step, named(where)), dir.error().sys);
     out.absolute_ = absolute_path(where);
     out.cache_ = std::make_unique<DirCache>(std::make_shared<const io::Dir>(std::move(*dir)), out.follow_);
     return {};
@@ -197,7 +206,9 @@ Result<Destination> Destination::open(const Wanted& wanted, const Terms& terms) 
       return fail(Fault::kSelect, fmt::format("change_dir#2 {} failed", named(path)), made.error().sys);
     if (!made) return fail(Fault::kFileIo, fmt::format("mkdir {} failed", named(path)), made.error().sys);
     // In a chroot a client's paths begin at its root.
-    if (announces) terms.reporter.info_line(fmt::format("created directory {}{}", options.module_root == "/" && path[0] != '/' ? "/" : "", path));
+    if (announces)
+      terms.reporter.info_line(
+          fmt::format("created directory {}{}", options.module_root == "/" && path[0] != '/' ? "/" : "", path));
     out.created_ = true;
     if (options.dry_run) {
       out.missing_ = true;

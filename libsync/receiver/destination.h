@@ -25,7 +25,8 @@ class DirCache {
       : root_(std::move(root)), follow_(follow), capacity_(capacity) {}
   // The directory `path` ("" or "." is the root) below the root.
   Result<std::shared_ptr<const io::Dir>> open(std::string_view path);
-  // `path` ends in a symlink that is to be followed: would the kernel go the whole way at once, or are that too many links?
+  // `path` ends in a symlink that is to be followed: would the kernel go the whole way at once, or are that too many
+  // links?
   bool too_many_links(std::string_view path) const;
   void forget(std::string_view path);  // after a directory was removed or replaced, with all below it
   void forget_all() { slots_.clear(); }
@@ -49,8 +50,8 @@ class DirCache {
 class Destination {
  public:
   struct Wanted {
-    std::string path;        // as the operator typed it
-    int entries = 0;         // how many entries are known to arrive
+    std::string path;  // as the operator typed it
+    int entries = 0;   // how many entries are known to arrive
     bool first_is_dir = false;
     bool has_root_entry = false;  // the list has an entry for the destination itself
   };
@@ -61,8 +62,8 @@ class Destination {
   // Another view for another thread.
   Destination clone() const { return Destination(*this, 0); }
 
-  bool missing() const { return missing_; }       // dry run: it does not exist and was not made
-  bool created() const { return created_; }       // it was made by open()
+  bool missing() const { return missing_; }  // dry run: it does not exist and was not made
+  bool created() const { return created_; }  // it was made by open()
   // The one file's new name, if the destination is not a directory; then dir() is where it goes.
   const std::string& solo_name() const { return solo_name_; }
   bool solo() const { return !solo_name_.empty(); }

@@ -29,7 +29,8 @@ namespace ocsync::sync {
 // Runs on one thread from the first segment to the end of all phases.
 class Generator {
  public:
-  Generator(const Terms& terms, const FilterRules& filters, Destination& destination, Transfers& transfers, Events& events);
+  Generator(const Terms& terms, const FilterRules& filters, Destination& destination, Transfers& transfers,
+            Events& events);
   // The segments come through the events, too. Returns when the last phase is over (before the final goodbye).
   Status run();
 
@@ -38,7 +39,8 @@ class Generator {
 
   Status work_on(const std::shared_ptr<Segment>& segment);
   Status handle(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
-  Status handle_alone(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn, Attempt attempt);
+  Status handle_alone(const std::shared_ptr<Segment>& segment, Entry& entry, int32_t ndx, bool own_turn,
+                      Attempt attempt);
   Status handle_dir(Spot& spot, bool own_turn);
   Status handle_link(Spot& spot, const Decision& decision);
   Status handle_node(Spot& spot, const Decision& decision);
@@ -55,11 +57,13 @@ class Generator {
   // `meta`: what meta_flags() said, if what was compared may have changed since.
   Status report(Spot& spot, const std::optional<io::FileInfo>& compared, uint32_t flags, std::string xname = {},
                 std::optional<uint32_t> meta = std::nullopt);
-  uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces, uint32_t which = proto::kReportMeta);
+  uint32_t meta_flags(const Spot& spot, const std::optional<io::FileInfo>& compared, const Object* at, bool replaces,
+                      uint32_t which = proto::kReportMeta);
   Status apply_and_report(Spot& spot, const std::optional<io::FileInfo>& compared);
   Status success(Spot& spot);
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
-  bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what, const std::string& to = {});
+  bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what,
+                         const std::string& to = {});
   bool apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);
   void apply_reported_xattrs(const Spot& spot);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
@@ -112,7 +116,7 @@ class Generator {
   std::deque<std::shared_ptr<Segment>> segments_;  // alive: the oldest first
   std::shared_ptr<Segment> current_;
   std::deque<std::shared_ptr<Segment>> upcoming_;
-  std::deque<std::shared_ptr<Segment>> arrived_;   // not known yet: see know_next()
+  std::deque<std::shared_ptr<Segment>> arrived_;  // not known yet: see know_next()
   bool list_complete_ = false;
   int64_t entries_ = 0;
   int phases_seen_ = 0;
@@ -121,28 +125,28 @@ class Generator {
   int lists_released_ = 0;
   std::deque<int32_t> redo_;
   std::deque<int32_t> leaderless_;  // members that wait in groups whose last member leads nobody
-  bool closed_ = false;  // the reading role has ended as it should
+  bool closed_ = false;             // the reading role has ended as it should
 
-  uint32_t default_perms_;          // of new files in default_perms_dir_, without -p
+  uint32_t default_perms_;  // of new files in default_perms_dir_, without -p
   std::string default_perms_dir_;
   bool default_perms_known_ = false;
-  std::string skip_below_;          // contents of this directory are skipped
-  std::string dry_missing_;         // dry run: this directory would have been made
-  std::string fresh_dir_;           // made by this run, so nothing lies in it (valid with has_fresh_dir_)
+  std::string skip_below_;   // contents of this directory are skipped
+  std::string dry_missing_;  // dry run: this directory would have been made
+  std::string fresh_dir_;    // made by this run, so nothing lies in it (valid with has_fresh_dir_)
   bool has_fresh_dir_ = false;
   std::string last_parent_;
   bool last_parent_known_ = false;
-  // Directories that something was made in, until their times were set again: what stayed, strewn among lists that come and go, would
-  // keep the heap from ever being one piece again.
+  // Directories that something was made in, until their times were set again: what stayed, strewn among lists that come
+  // and go, would keep the heap from ever being one piece again.
   struct NameHash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
   };
   std::unordered_set<std::string, NameHash, std::equal_to<>> touched_;
-  std::optional<std::string> last_touched_;  // is in it
-  bool backups_below_ = false;      // directories for backups are made inside the destination
+  std::optional<std::string> last_touched_;         // is in it
+  bool backups_below_ = false;                      // directories for backups are made inside the destination
   std::unordered_map<std::string, uint32_t> lent_;  // modes of directories that have more rights while they are filled
-  std::vector<DirNode*> late_dirs_;  // whose attributes wait for the late deletions
+  std::vector<DirNode*> late_dirs_;                 // whose attributes wait for the late deletions
   int working_phase_ = 0;
 };
 

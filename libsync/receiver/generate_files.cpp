@@ -19,21 +19,28 @@ bool Generator::copy_basis(Spot& spot, const BasisDirs::Match& match) {
   const std::string name(leaf_of_path(spot.path));
   const auto from = io::Leaf::check(name);
   if (!from || !spot.dir) return false;
-  // A hidden file is made first: even where the source cannot be read, the directory has been written to. In place nothing may be left.
+  // A hidden file is made first: even where the source cannot be read, the directory has been written to. In place
+  // nothing may be left.
   const auto source = match.dir->open_read(*from);
   std::optional<Output> output = source || !terms_.inplace() ? placer_.open(request) : std::nullopt;
-  if (output) touched(spot.dir_path);
-  else if (source) return false;
+  if (output)
+    touched(spot.dir_path);
+  else if (source)
+    return false;
   if (!source) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("open {}", destination_.shown(match.path)), source.error().sys);
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("open {}", destination_.shown(match.path)),
+                                   source.error().sys);
     return false;
   }
-  const auto copied = io::copy_content(*source, output->file(), match.info.size, {.sparse = terms_.options.sparse}, terms_.stop);
+  const auto copied =
+      io::copy_content(*source, output->file(), match.info.size, {.sparse = terms_.options.sparse}, terms_.stop);
   if (!copied) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("copy_file {} => {}", match.path, spot.path), copied.error().sys);
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("copy_file {} => {}", match.path, spot.path),
+                                   copied.error().sys);
     return false;
   }
-  copy_meta(Object::named(*match.dir, *from), Object::opened(output->file()), match.info.mode, terms_, Role::kGenerator, destination_.shown(spot.path));
+  copy_meta(Object::named(*match.dir, *from), Object::opened(output->file()), match.info.mode, terms_, Role::kGenerator,
+            destination_.shown(spot.path));
   return placer_.finish(std::move(*output), request, true) != Placed::kFailed;
 }
 
@@ -51,7 +58,8 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
   const bool linked_entry = spot.entry->has(kLinked);
   if (match.level == 3 && kind != BasisDirKind::kCopy) {
     if (existed) {
-      if (kind == BasisDirKind::kLink && spot.here->dev == match.info.dev && spot.here->ino == match.info.ino) return false;
+      if (kind == BasisDirKind::kLink && spot.here->dev == match.info.dev && spot.here->ino == match.info.ino)
+        return false;
       if (!terms_.options.dry_run) {
         const Status gone = spot.dir->unlink(*spot.leaf);
         if (!gone && gone.error().sys != ENOENT) return false;
@@ -68,7 +76,8 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
       if (linked_entry) TRY(matched_member(spot, match.index));
       if (kind == BasisDirKind::kLink) {
         if (terms_.itemizes() && terms_.reporter.shows_unchanged())
-          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "", meta_flags(spot, match.info, &origin, false)));
+          TRY(report(spot, match.info, proto::kLocalChange | proto::kXnameFollows, "",
+                     meta_flags(spot, match.info, &origin, false)));
       } else {
         TRY(report(spot, match.info, 0, {}, meta_flags(spot, match.info, &origin, false)));
       }
@@ -94,14 +103,18 @@ Result<bool> Generator::try_basis_for_file(Spot& spot, Basis& basis) {
 }
 
 // Without -p new content takes the mode of what it is built on, wherever that lies. For the receiver of a run without
-// rights over other people's files that is only there if it can be read. What it stands for with --fake-super does not count.
+// rights over other people's files that is only there if it can be read. What it stands for with --fake-super does not
+// count.
 uint32_t Generator::mode_of_new_content(const Spot& spot, const Basis& basis) {
   if (terms_.options.perms) return spot.mode;
   std::optional<uint32_t> existing;
   if (const auto leaf = io::Leaf::check(basis.leaf); basis && leaf) {
-    const auto old = basis.type == proto::kBasisTarget && spot.here && !terms_.options.fake_super ? Result<io::FileInfo>(*spot.here) : basis.dir->info(*leaf);
+    const auto old = basis.type == proto::kBasisTarget && spot.here && !terms_.options.fake_super
+                         ? Result<io::FileInfo>(*spot.here)
+                         : basis.dir->info(*leaf);
     constexpr uint32_t kEverybodyReads = 0444;
-    if (old && (terms_.may_chown || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf))) existing = old->mode;
+    if (old && (terms_.may_chown || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf)))
+      existing = old->mode;
   }
   return dest_mode(spot.entry->mode, existing, {.executability = terms_.options.executability}, default_perms_);
 }
@@ -111,7 +124,8 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   Entry& entry = *spot.entry;
   std::optional<io::FileInfo> compared = spot.here;
   if (decision.clear_the_way) {
-    if (!TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return unmade_member(spot);
+    if (!TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)))
+      return unmade_member(spot);
     touched(spot.dir_path);
     spot.here.reset();
     compared.reset();
@@ -130,7 +144,9 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     }
   }
   if (!spot.here && !basis && spot.stat_error != ENOENT) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.stat_error);
+    terms_.reporter.error_transfer(Role::kGenerator,
+                                   fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)),
+                                   spot.stat_error);
     return {};
   }
   if (decision.why == Why::kAppendDone) {
@@ -140,7 +156,8 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   }
   std::optional<Placer::Partial> partial;
   if (!o.partial_dir.empty() && !destination_.missing()) {
-    if (auto place = placer_.partial_basis(spot.path)) partial = std::move(*place);
+    if (auto place = placer_.partial_basis(spot.path))
+      partial = std::move(*place);
     else if (place.error().sys == EXDEV && o.module_fd >= 0 && terms_.agreed.inplace_partial)
       return fail(Fault::kProtocol, fmt::format("rsync: refusing unconfined partial basis for {}", spot.path));
     if (partial) {
@@ -170,12 +187,13 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (!spot.here && !basis && o.fuzzy > 0 && spot.dir && attempt == Attempt::kFirst) {
     if (auto similar = fuzzy_.find(entry, spot.dir_path, spot.dir)) {
       basis = std::move(*similar);
-      terms_.reporter.debug_line_if(Debug::kFuzzy, 1, fmt::format("fuzzy basis selected for {}: {}", spot.path, basis.path));
+      terms_.reporter.debug_line_if(Debug::kFuzzy, 1,
+                                    fmt::format("fuzzy basis selected for {}: {}", spot.path, basis.path));
       request.item.xname = basis.leaf;
     }
   }
-  if (basis && !spot.here && basis.type != proto::kBasisPartialDir && attempt == Attempt::kFirst && (terms_.append || terms_.append_verify) &&
-      basis.bytes >= static_cast<uint64_t>(entry.size)) {
+  if (basis && !spot.here && basis.type != proto::kBasisPartialDir && attempt == Attempt::kFirst &&
+      (terms_.append || terms_.append_verify) && basis.bytes >= static_cast<uint64_t>(entry.size)) {
     // Nothing could be appended to it; rsync's users know that the file is then left out.
     return {};
   }
@@ -196,7 +214,9 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
     // Only root may read everything. What cannot be read is no basis, and the file counts as one that is new here.
     const auto leaf = io::Leaf::check(basis.leaf);
     if (const auto old = leaf ? basis.dir->open_read(*leaf) : Result<io::File>(fail(leaf.error())); !old) {
-      terms_.reporter.error(Role::kGenerator, fmt::format("failed to open {}, continuing", destination_.shown(basis.path)), old.error().sys);
+      terms_.reporter.error(Role::kGenerator,
+                            fmt::format("failed to open {}, continuing", destination_.shown(basis.path)),
+                            old.error().sys);
       if (entry.has(kLinked) && !entry.has(kLinkLast) && !must_lead) {
         links_.wait(links_.group_of(entry), {spot.ndx, spot.segment, &entry});
         return {};
@@ -242,7 +262,9 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   fuzzy_.used(spot.leaf_text);
   if (o.moves_content()) {
     if (!spot.dir && !o.dry_run && spot.dir_error != ENOENT) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)), spot.dir_error);
+      terms_.reporter.error_transfer(Role::kGenerator,
+                                     fmt::format("recv_generator: failed to stat {}", destination_.shown(spot.path)),
+                                     spot.dir_error);
       return {};
     }
     ++spot.segment->in_progress;

@@ -5,8 +5,8 @@
 
 namespace ocsync::sync {
 
-// Creates `spot` as another name of the group's leader and reports it: as new, if it `waited`, else against what an alternate
-// tree has in its place, as rsync does. False: it failed (reported).
+// Creates `spot` as another name of the group's leader and reports it: as new, if it `waited`, else against what an
+// alternate tree has in its place, as rsync does. False: it failed (reported).
 Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool waited) {
   const std::string& leader = group.leader_path;
   const auto leader_dir = destination_.dir(dir_of_path(leader));
@@ -33,7 +33,8 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
       // Two names that an alternate tree links as well are no change worth a line.
       for (int i = 0; i < basis_.count() && !compared && old; ++i) {
         const auto there = basis_.dir(i, dir_of_path(spot.path));
-        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text.data()))) : Result<io::FileInfo>(fail(Error(ENOENT)));
+        const auto info = there ? there->info(TRY(io::Leaf::check(spot.leaf_text.data())))
+                                : Result<io::FileInfo>(fail(Error(ENOENT)));
         if (!info || info->dev != old->dev || info->ino != old->ino) continue;
         compared = *info;
         if (terms_.itemizes() && terms_.reporter.shows_unchanged()) continue;
@@ -45,11 +46,17 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
       if (match.level >= 2) compared = match.info;
     }
   }
-  if (spot.here && spot.here->is_dir() && !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile))) return false;
+  if (spot.here && spot.here->is_dir() &&
+      !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *spot.here, Remover::Way::kFile)))
+    return false;
   const bool replaces = spot.here && !spot.here->is_dir();
-  if (!create_atomically(spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link", " => " + leader)) return false;
+  if (!create_atomically(
+          spot, replaces, [&](io::Leaf leaf) { return (*leader_dir)->hard_link(leader_leaf, *spot.dir, leaf); }, "link",
+          " => " + leader))
+    return false;
   std::string shown = leader;
-  if (std::shared_ptr<Segment> list; terms_.options.dry_run && group.basis_dir >= 0 && !segment_of(group.leader_ndx, list)) {
+  if (std::shared_ptr<Segment> list;
+      terms_.options.dry_run && group.basis_dir >= 0 && !segment_of(group.leader_ndx, list)) {
     // Of a leader whose list is done with, a dry run of rsync knows only where it would have been linked from.
     const std::string from = join_path(basis_.name(group.basis_dir), leader);
     shown = from.starts_with('/') ? from : join_path(destination_.absolute(), from);
@@ -110,9 +117,10 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
     spot.leaf = TRY(io::Leaf::check(spot.leaf_text.data()));
     if (spot.dir)
       if (const auto info = spot.dir->info(*spot.leaf))
-        spot.here = !terms_.options.fake_super
-                        ? *info
-                        : seen(Object::named(*spot.dir, *spot.leaf), *info, terms_, Role::kGenerator, destination_.shown(spot.path)).value_or(*info);
+        spot.here = !terms_.options.fake_super ? *info
+                                               : seen(Object::named(*spot.dir, *spot.leaf), *info, terms_,
+                                                      Role::kGenerator, destination_.shown(spot.path))
+                                                     .value_or(*info);
     // In a dry run without a destination rsync has not gone there: it looks from where it was started.
     if (destination_.missing())
       if (const auto place = named_parent(spot.path, terms_.options))
@@ -123,8 +131,8 @@ Status Generator::finish_group_of(Entry& entry, const std::string& path, int bas
   return {};
 }
 
-// A member that an alternate tree has as it should be: linked from there it leads; left there it becomes a name of the member
-// that is made here, if one is.
+// A member that an alternate tree has as it should be: linked from there it leads; left there it becomes a name of the
+// member that is made here, if one is.
 Status Generator::matched_member(Spot& spot, int basis_dir) {
   if (terms_.options.basis_kind == BasisDirKind::kLink) return finish_group(spot, basis_dir);
   HardLinks::Group& group = links_.group_of(*spot.entry);
@@ -132,7 +140,8 @@ Status Generator::matched_member(Spot& spot, int basis_dir) {
   return {};
 }
 
-// A member that could not be made, which has been told: as rsync does, it is tried once more when its group has a leader.
+// A member that could not be made, which has been told: as rsync does, it is tried once more when its group has a
+// leader.
 Status Generator::unmade_member(Spot& spot) {
   if (!spot.entry->has(kLinked) || spot.entry->has(kLinkLast)) return {};
   HardLinks::Group& group = links_.group_of(*spot.entry);

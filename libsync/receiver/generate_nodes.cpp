@@ -20,11 +20,14 @@ Status Generator::apply_and_report(Spot& spot, const std::optional<io::FileInfo>
 }
 
 // `to`: what follows the name where a failure is told.
-bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what, const std::string& to) {
+bool Generator::create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make,
+                                  const char* what, const std::string& to) {
   const bool dry = terms_.options.dry_run;
   if (dry && !(replaces && terms_.options.backup && spot.dir && spot.leaf)) return true;
   if (!spot.dir || !spot.leaf) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), spot.dir ? ENOENT : spot.dir_error);
+    terms_.reporter.error_transfer(Role::kGenerator,
+                                   fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to),
+                                   spot.dir ? ENOENT : spot.dir_error);
     return false;
   }
   if (!dry) touched(spot.dir_path);
@@ -36,9 +39,11 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
   }
   if (dry) return true;
   if (!replaces) {
-    if (const Status made = make(*spot.leaf); made) return true;
+    if (const Status made = make(*spot.leaf); made)
+      return true;
     else if (made.error().sys != EEXIST) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
+      terms_.reporter.error_transfer(
+          Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
       return false;
     }
   }
@@ -48,11 +53,15 @@ bool Generator::create_atomically(Spot& spot, bool replaces, const std::function
     if (!leaf) return false;
     if (const Status made = make(*leaf); !made) {
       if (made.error().sys == EEXIST) continue;
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
+      terms_.reporter.error_transfer(
+          Role::kGenerator, fmt::format("{} {}{} failed", what, destination_.shown(spot.path), to), made.error().sys);
       return false;
     }
     if (const Status moved = spot.dir->rename(*leaf, *spot.dir, *spot.leaf); !moved) {
-      terms_.reporter.error_transfer(Role::kGenerator, fmt::format("rename {} -> \"{}\" failed", destination_.shown(join_path(spot.dir_path, hidden)), spot.path), moved.error().sys);
+      terms_.reporter.error_transfer(
+          Role::kGenerator,
+          fmt::format("rename {} -> \"{}\" failed", destination_.shown(join_path(spot.dir_path, hidden)), spot.path),
+          moved.error().sys);
       (void)spot.dir->unlink(*leaf);
       return false;
     }
@@ -81,7 +90,9 @@ bool Generator::try_basis_for_other(Spot& spot, uint32_t, bool& done) {
     }
     // Whatever happens now (a file system may refuse such links), this is all that is said about it.
     if (terms_.itemizes() && terms_.reporter.shows_unchanged()) {
-      const uint32_t change = kind == BasisDirKind::kCompare ? 0u : linked ? uint32_t{proto::kLocalChange | proto::kXnameFollows} : uint32_t{proto::kLocalChange};
+      const uint32_t change = kind == BasisDirKind::kCompare ? 0u
+                              : linked                       ? uint32_t{proto::kLocalChange | proto::kXnameFollows}
+                                                             : uint32_t{proto::kLocalChange};
       const Object origin = Object::named(*match.dir, *from);
       (void)report(spot, match.info, change | proto::kMatched, "", meta_flags(spot, match.info, &origin, false));
     }
@@ -107,13 +118,15 @@ Status Generator::handle_link(Spot& spot, const Decision& decision) {
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_link(*spot.dir, leaf, target) : spot.dir->make_symlink(target, leaf);
   };
-  if (!create_atomically(spot, replaces, make, "symlink", fmt::format(" -> \"{}\"", target))) return unmade_member(spot);
+  if (!create_atomically(spot, replaces, make, "symlink", fmt::format(" -> \"{}\"", target)))
+    return unmade_member(spot);
   const std::optional<io::FileInfo> compared = decision.clear_the_way ? std::nullopt : spot.here;
   TRY(apply_and_report(spot, compared));
   name_itself(spot, " -> ", spot.entry->target());
   if (spot.entry->has(kLinked)) TRY(finish_group(spot));
   const Options& o = terms_.options;
-  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run) return transfers_.success(spot.ndx, spot.segment, *spot.entry, spot.path);
+  if ((o.remove_source_files || o.remove_sent_files) && !o.dry_run)
+    return transfers_.success(spot.ndx, spot.segment, *spot.entry, spot.path);
   return {};
 }
 
@@ -124,10 +137,14 @@ Status Generator::handle_node(Spot& spot, const Decision& decision) {
   if (done) return spot.entry->has(kLinked) ? matched_member(spot) : Status();
   const bool device = spot.entry->is_device();
   if (decision.clear_the_way && really_here->is_dir() &&
-      !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here, device ? Remover::Way::kDevice : Remover::Way::kSpecial)))
+      !TRY(remover_.make_way(spot.path, *spot.dir, *spot.leaf, *really_here,
+                             device ? Remover::Way::kDevice : Remover::Way::kSpecial)))
     return unmade_member(spot);
-  const uint64_t rdev = device && spot.entry->extras() ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor) : 0;
-  terms_.reporter.trace(Debug::kGenr, 1, "mknod({}, 0{:o}, [{},{}])", spot.path, spot.mode, gnu_dev_major(rdev), gnu_dev_minor(rdev));
+  const uint64_t rdev = device && spot.entry->extras()
+                            ? gnu_dev_makedev(spot.entry->extras()->rdev_major, spot.entry->extras()->rdev_minor)
+                            : 0;
+  terms_.reporter.trace(Debug::kGenr, 1, "mknod({}, 0{:o}, [{},{}])", spot.path, spot.mode, gnu_dev_major(rdev),
+                        gnu_dev_minor(rdev));
   const bool replaces = really_here && !really_here->is_dir();
   const auto make = [&](io::Leaf leaf) {
     return terms_.options.fake_super ? make_fake_node(*spot.dir, leaf) : spot.dir->make_node(leaf, spot.mode, rdev);

@@ -22,7 +22,8 @@ Segment* Generator::segment_of(int32_t ndx, std::shared_ptr<Segment>& keep) cons
   return nullptr;
 }
 
-// Where -H asks who leads, lists become known one by one, as rsync's generator takes none up before it has worked through those it knows.
+// Where -H asks who leads, lists become known one by one, as rsync's generator takes none up before it has worked
+// through those it knows.
 void Generator::know_next() {
   if (arrived_.empty()) return;
   std::shared_ptr<Segment> segment = std::move(arrived_.front());
@@ -47,7 +48,8 @@ Status Generator::on_event(Event event) {
     case Event::What::kListEof: list_complete_ = true; return {};
     case Event::What::kPhase: ++phases_seen_; return {};
     case Event::What::kClosed:
-      if (!event.error.text.empty() || event.error.sys != 0 || event.error.fault != Fault::kSystem) return fail(std::move(event.error));
+      if (!event.error.text.empty() || event.error.sys != 0 || event.error.fault != Fault::kSystem)
+        return fail(std::move(event.error));
       closed_ = true;
       return {};
     default: break;
@@ -69,7 +71,8 @@ Status Generator::on_event(Event event) {
   return {};
 }
 
-// Waits for one event. It is an error if none will come any more, so that whoever waits for something cannot wait for ever.
+// Waits for one event. It is an error if none will come any more, so that whoever waits for something cannot wait for
+// ever.
 Status Generator::take_one_event() {
   if (auto event = events_.try_pop()) return on_event(std::move(*event));
   TRY(transfers_.flush());
@@ -122,16 +125,20 @@ Status Generator::release_finished() {
     if (oldest->in_progress > 0 || oldest->to_redo > 0) return {};
     const bool last = segments_.size() == 1 && list_complete_ && upcoming_.empty() && arrived_.empty();
     if (!last && segments_.size() == 1 && !current_) return {};
-    if (last) TRY(transfers_.phase_done());
-    else TRY(transfers_.list_done());
+    if (last)
+      TRY(transfers_.phase_done());
+    else
+      TRY(transfers_.list_done());
     if (oldest->parent) {
-      // Deletions that come late move directory times again. So may directories for backups, but from here on rsync does
-      // not look after that.
-      if (terms_.delete_mode == DeleteMode::kDelay) late_dirs_.push_back(oldest->parent);
+      // Deletions that come late move directory times again. So may directories for backups, but from here on rsync
+      // does not look after that.
+      if (terms_.delete_mode == DeleteMode::kDelay)
+        late_dirs_.push_back(oldest->parent);
       else {
         const std::string path(oldest->parent->path());
         TRY(touch_up(oldest->parent->entry, path));
-        if (const auto done = touched_.find(path == "." ? std::string_view() : std::string_view(path)); done != touched_.end()) {
+        if (const auto done = touched_.find(path == "." ? std::string_view() : std::string_view(path));
+            done != touched_.end()) {
           touched_.erase(done);
           last_touched_.reset();
         }
@@ -146,8 +153,8 @@ Status Generator::release_finished() {
   return {};
 }
 
-// What a receiver keeps of files moves the times of directories whose lists were over by then; what the generator itself keeps
-// does not. A local run plays both at once.
+// What a receiver keeps of files moves the times of directories whose lists were over by then; what the generator
+// itself keeps does not. A local run plays both at once.
 Status Generator::release_before_backup() { return terms_.local && backups_below_ ? release_finished() : Status(); }
 
 Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
@@ -159,7 +166,8 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   if (terms_.agreed.incremental && segment->parent) {
     DirNode& node = *segment->parent;
     TRY(handle(segment, node.entry, segment->first_ndx() - 1, true, Attempt::kFirst));
-    if (during && !destination_.missing() && !terms_.options.list_only && !node.entry.has(kMissingDir) && node.entry.has(kContentDir)) {
+    if (during && !destination_.missing() && !terms_.options.list_only && !node.entry.has(kMissingDir) &&
+        node.entry.has(kContentDir)) {
       const std::string path(node.path());
       const int64_t before = remover_.counts().total();
       TRY(remover_.delete_in(path, *segment, node.entry.has(kTopDir)));
@@ -169,7 +177,8 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   for (int32_t i = 0; i < segment->count(); ++i) {
     Entry& entry = segment->sorted(i);
     if (!entry.active()) continue;
-    TRY(handle(segment, entry, segment->ndx_of_sorted(i), !terms_.agreed.incremental || !entry.is_dir(), Attempt::kFirst));
+    TRY(handle(segment, entry, segment->ndx_of_sorted(i), !terms_.agreed.incremental || !entry.is_dir(),
+               Attempt::kFirst));
     // Answers of our own hands are there at once; rsync's generator would not have them yet, and its lines tell.
     if (!events_.empty() && (!terms_.local || events_.size() > kLateAnswers)) TRY(take_events(false));
     if (terms_.stop.requested()) return terms_.stop.check();
@@ -190,7 +199,8 @@ void Generator::expect_backup_dirs() {
   }
   backups_below_ = true;
   touched_.emplace();
-  for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1)) touched_.emplace(below.substr(0, slash));
+  for (size_t slash = below.find('/'); slash != std::string_view::npos; slash = below.find('/', slash + 1))
+    touched_.emplace(below.substr(0, slash));
 }
 
 Status Generator::run() {
@@ -205,7 +215,10 @@ Status Generator::run() {
     }
   }
   terms_.reporter.trace(Debug::kGenr, 1, "generator starting pid={}", ::getpid());
-  terms_.reporter.debug_line_if(Debug::kFlist, 1, fmt::format("delta-transmission {}", terms_.whole_file ? "disabled for local transfer or --whole-file" : "enabled"));
+  terms_.reporter.debug_line_if(
+      Debug::kFlist, 1,
+      fmt::format("delta-transmission {}",
+                  terms_.whole_file ? "disabled for local transfer or --whole-file" : "enabled"));
   std::shared_ptr<Segment> whole_list;
   while (!upcoming_.empty()) {
     if (terms_.options.hard_links > 0 && terms_.agreed.incremental)
@@ -291,7 +304,8 @@ Status Generator::run() {
     for (int32_t i = 0; i < whole_list->count(); ++i) {
       const Entry& entry = whole_list->sorted(i);
       if (!entry.is_dir()) continue;
-      if (late || terms_.delete_mode != DeleteMode::kNone || delayed) touched(entry.is_root() ? std::string() : entry.path());
+      if (late || terms_.delete_mode != DeleteMode::kNone || delayed)
+        touched(entry.is_root() ? std::string() : entry.path());
       TRY(touch_up(entry, entry.path()));
     }
   }

@@ -39,7 +39,8 @@ class HardLinks {
       Entry& entry = segment->sorted(i);
       if (!entry.active() || !entry.has(kLinked) || !entry.has(kLinkLast)) continue;
       Member& last = last_[entry.extras()->link_key];
-      if (const auto alive = last_segment_[entry.extras()->link_key].lock(); alive && alive != segment && last.entry) last.entry->unset(kLinkLast);
+      if (const auto alive = last_segment_[entry.extras()->link_key].lock(); alive && alive != segment && last.entry)
+        last.entry->unset(kLinkLast);
       last.entry = &entry;
       last_segment_[entry.extras()->link_key] = segment;
     }
@@ -49,8 +50,8 @@ class HardLinks {
     ++member.segment->in_progress;
     group.waiting.push_back(std::move(member));
   }
-  // The members to be linked now that the group is done, in the order rsync links them (latest first). None is in progress any more.
-  // `live`: the segment of an index, or null where its list is done with.
+  // The members to be linked now that the group is done, in the order rsync links them (latest first). None is in
+  // progress any more. `live`: the segment of an index, or null where its list is done with.
   std::vector<Member> take_waiting(Group& group, const std::function<std::shared_ptr<Segment>(int32_t)>& live) {
     std::vector<Member> out(group.waiting.rbegin(), group.waiting.rend());
     for (const Member& member : out) --member.segment->in_progress;

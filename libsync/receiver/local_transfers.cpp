@@ -26,8 +26,14 @@ bool workers_may_help(const Terms& terms) {
 }
 }  // namespace
 
-LocalTransfers::LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner, Destination& destination, Events& events)
-    : terms_(terms), filters_(filters), sources_(terms, scanner), destination_(destination), events_(events), backups_(terms, filters, destination, Role::kReceiver),
+LocalTransfers::LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner,
+                               Destination& destination, Events& events)
+    : terms_(terms),
+      filters_(filters),
+      sources_(terms, scanner),
+      destination_(destination),
+      events_(events),
+      backups_(terms, filters, destination, Role::kReceiver),
       placer_(terms, destination, backups_, Role::kReceiver) {}
 
 // Whether further files go to other threads.
@@ -38,7 +44,8 @@ bool LocalTransfers::has_workers() {
     // This thread is busy with looking and opening itself.
     const unsigned cores = std::thread::hardware_concurrency();
     if (cores > 1 && workers_may_help(terms_))
-      workers_ = std::make_unique<CopyWorkers>(terms_, filters_, sources_, destination_, events_, std::min(cores - 1, kMostWorkers));
+      workers_ = std::make_unique<CopyWorkers>(terms_, filters_, sources_, destination_, events_,
+                                               std::min(cores - 1, kMostWorkers));
   }
   return workers_ != nullptr;
 }
@@ -80,11 +87,13 @@ Status LocalTransfers::hold(Held line) {
 // What a sender and a receiver would say of it.
 void LocalTransfers::trace_item(int32_t ndx, const Entry& entry) {
   Reporter& reporter = terms_.reporter;
-  if (reporter.traces(Debug::kSend, 1)) reporter.trace(Debug::kSend, 1, "send_files({}, {})", ndx, sources_.full_path(entry));
+  if (reporter.traces(Debug::kSend, 1))
+    reporter.trace(Debug::kSend, 1, "send_files({}, {})", ndx, sources_.full_path(entry));
   if (reporter.traces(Debug::kRecv, 1)) reporter.trace(Debug::kRecv, 1, "recv_files({})", destination_.path_of(entry));
 }
 
-Status LocalTransfers::report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) {
+Status LocalTransfers::report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry,
+                              const proto::Item& item) {
   trace_item(ndx, entry);
   terms_.totals.total_received += 4;
   terms_.totals.total_sent += 4;
@@ -115,7 +124,8 @@ Status LocalTransfers::copy(Request& request) {
       terms_.reporter.warning_line(fmt::format("file has vanished: {}", sources_.shown(entry)));
     } else {
       terms_.reporter.state().io_error |= 1;
-      terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_.shown(entry)), source.error().sys);
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_.shown(entry)),
+                                     source.error().sys);
     }
     return answer(Event::What::kFailed, request.ndx);
   }
@@ -147,7 +157,8 @@ Status LocalTransfers::copy(Request& request) {
   const int32_t ndx = job.request.ndx;
   const Segment& segment = *shown.segment;
   Progress::File line;
-  if (terms_.progress) line = terms_.progress->begin_file(segment.first_position + (ndx - segment.first_ndx()), entry.size);
+  if (terms_.progress)
+    line = terms_.progress->begin_file(segment.first_position + (ndx - segment.first_ndx()), entry.size);
   const auto bytes = copy_into(job, terms_, sources_, destination_, placer_);
   if (!bytes || !*bytes) {
     TRY(flush());
@@ -157,13 +168,17 @@ Status LocalTransfers::copy(Request& request) {
   line.advance(static_cast<int64_t>(**bytes));
   line.end();
   shown.data_bytes = **bytes;
-  if (terms_.reporter.traces(Debug::kSend, 1)) terms_.reporter.trace(Debug::kSend, 1, "sender finished {}", sources_.full_path(entry));
-  if (at_once) show(shown, Moment::kDone);
-  else TRY(hold(std::move(shown)));
+  if (terms_.reporter.traces(Debug::kSend, 1))
+    terms_.reporter.trace(Debug::kSend, 1, "sender finished {}", sources_.full_path(entry));
+  if (at_once)
+    show(shown, Moment::kDone);
+  else
+    TRY(hold(std::move(shown)));
   const Placed placed = placer_.finish(std::move(job.output), job.request, true);
   if (placer_.fatal()) return fail(*placer_.fatal());
   if (placed == Placed::kFailed) return answer(Event::What::kFailed, ndx);
-  if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files)) remove_source(job.request.segment, entry);
+  if (placed == Placed::kInPlace && (o.remove_source_files || o.remove_sent_files))
+    remove_source(job.request.segment, entry);
   if (placed == Placed::kDelayed && entry.has(kLinked)) return {};
   return answer(Event::What::kDone, ndx);
 }
@@ -178,7 +193,8 @@ Status LocalTransfers::phase_done() {
   if (++phases_ == 2)
     placer_.place_delayed([&](const Request& request) {
       if (request.entry->has(kLinked)) linked.push_back(request.ndx);
-      if (terms_.options.remove_source_files || terms_.options.remove_sent_files) remove_source(request.segment, *request.entry);
+      if (terms_.options.remove_source_files || terms_.options.remove_sent_files)
+        remove_source(request.segment, *request.entry);
     });
   for (const int32_t ndx : linked) (void)answer(Event::What::kDone, ndx);
   remove_arrived();
@@ -190,8 +206,8 @@ Status LocalTransfers::success(int32_t, const std::shared_ptr<Segment>& segment,
   return {};
 }
 
-// Not at once: with -L a file may have several names in the list, and a sender beyond a wire has sent those that follow before it hears
-// of success. As many wait as rsync lets be under way.
+// Not at once: with -L a file may have several names in the list, and a sender beyond a wire has sent those that follow
+// before it hears of success. As many wait as rsync lets be under way.
 void LocalTransfers::remove_source(const std::shared_ptr<Segment>& segment, const Entry& entry) {
   constexpr int64_t kManyBytes = 128 * 1024;
   constexpr size_t kMostSmall = 50, kMostLarge = 10;

@@ -2,7 +2,8 @@
 //
 // The generator's thread's own. Sources and outputs are opened in the order of the list, so that lines come in it; what
 // follows is left to workers unless somebody watches single files (see the constructor). Lines of output are held back
-// shortly, because rsync's do wait in a buffer, and what the generator says meanwhile (deletions, skips) overtakes them.
+// shortly, because rsync's do wait in a buffer, and what the generator says meanwhile (deletions, skips) overtakes
+// them.
 #pragma once
 
 #include <deque>
@@ -16,7 +17,8 @@ namespace ocsync::sync {
 
 class LocalTransfers final : public Transfers {
  public:
-  LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner, Destination& destination, Events& events);
+  LocalTransfers(const Terms& terms, const FilterRules& filters, const Scanner& scanner, Destination& destination,
+                 Events& events);
   Status report(int32_t ndx, const std::shared_ptr<Segment>& segment, Entry& entry, const proto::Item& item) override;
   Status request(Request request) override;
   Status list_done() override { return {}; }

@@ -24,7 +24,8 @@ Result<Basis> NamedBasis::in_basis_dir(int index, const std::string& path, uint8
 }
 
 Result<Basis> NamedBasis::of(const proto::Item& answer, const Request& request) {
-  if (!terms_.agreed.item_flags || (answer.basis == request.item.basis && answer.xname == request.item.xname)) return request.basis;
+  if (!terms_.agreed.item_flags || (answer.basis == request.item.basis && answer.xname == request.item.xname))
+    return request.basis;
   Basis target;
   target.dir = request.dir;
   target.leaf = request.leaf;

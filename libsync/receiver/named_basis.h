@@ -1,5 +1,5 @@
-// The old content that a sender says its block matches mean. Honest ones repeat what was asked for; what another one names
-// is taken as rsync takes it, but never from outside the destination and the basis directories of this run.
+// The old content that a sender says its block matches mean. Honest ones repeat what was asked for; what another one
+// names is taken as rsync takes it, but never from outside the destination and the basis directories of this run.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ class NamedBasis {
   bool hidden(const std::string& path) const;
 
   const Terms& terms_;
-  Destination& destination_;  // the reading role's
+  Destination& destination_;       // the reading role's
   std::optional<BasisDirs> dirs_;  // opened when the first such answer comes
 };
 

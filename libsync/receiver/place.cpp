@@ -10,11 +10,14 @@
 
 namespace ocsync::sync {
 
-// The directory of partial files, made anew where something else (a symlink, too) stands in its place. False: it was there.
+// The directory of partial files, made anew where something else (a symlink, too) stands in its place. False: it was
+// there.
 Result<bool> Placer::make_partial_dir(const io::Dir& parent, const std::string& name) {
   const io::Leaf leaf = TRY(io::Leaf::check(name));
-  if (const auto there = parent.info(leaf); there && there->is_dir()) return false;
-  else if (there) TRY(parent.unlink(leaf));
+  if (const auto there = parent.info(leaf); there && there->is_dir())
+    return false;
+  else if (there)
+    TRY(parent.unlink(leaf));
   if (const Status made = parent.make_dir(leaf, 0700); !made) {
     if (made.error().sys != EEXIST) return fail(made.error());
     return false;
@@ -86,7 +89,8 @@ uint32_t Placer::mode_to_create(const std::shared_ptr<const io::Dir>& dir, const
   // A stand-in (--fake-super) must be ours to work with, whatever it stands for.
   const uint32_t cautious = (request.mode | (terms_.options.fake_super ? S_IRUSR | S_IWUSR : S_IWUSR)) & 0700;
   const Options& o = terms_.options;
-  if (fresh_.dir != dir || !fresh_.steady || o.fake_super || o.acls || o.xattrs > 0 || terms_.module_modes) return cautious;
+  if (fresh_.dir != dir || !fresh_.steady || o.fake_super || o.acls || o.xattrs > 0 || terms_.module_modes)
+    return cautious;
   if ((request.mode & 07777) != (request.mode & 0777) || !(request.mode & S_IWUSR)) return cautious;
   if (o.owner && terms_.may_chown && fresh_.info.uid != request.entry->uid) return cautious;
   if (o.group && !request.entry->has(kGroupUnsettable) && fresh_.info.gid != request.entry->gid) return cautious;
@@ -141,20 +145,23 @@ std::optional<Output> Placer::open(const Request& request) {
       say_no_default_perms(dir, ENOENT, terms_);
     if (o.inplace || terms_.append || terms_.append_verify)
       terms_.reporter.error_transfer(role_, fmt::format("open {} failed", destination_.shown(request.path)), ENOENT);
-    else say_no_temp(request, ENOENT);
+    else
+      say_no_temp(request, ENOENT);
     return std::nullopt;
   }
   if (!o.partial_dir.empty() && (!request.basis || request.basis.type == proto::kBasisTarget)) {
     // A directory for partial files may have taken the name since the file was asked for.
     const auto name = io::Leaf::check(request.leaf);
-    if (const auto there = name ? request.dir->info(*name) : Result<io::FileInfo>(fail(name.error())); there && there->is_dir()) {
+    if (const auto there = name ? request.dir->info(*name) : Result<io::FileInfo>(fail(name.error()));
+        there && there->is_dir()) {
       terms_.reporter.error_line(fmt::format("recv_files: {} is a directory", destination_.shown(request.path)), true);
       return std::nullopt;
     }
   }
   Output out;
   const bool append = terms_.append || terms_.append_verify;
-  out.partial_in_place = request.basis.type == proto::kBasisPartialDir && request.basis && terms_.agreed.inplace_partial;
+  out.partial_in_place =
+      request.basis.type == proto::kBasisPartialDir && request.basis && terms_.agreed.inplace_partial;
   out.in_place = o.inplace || append || out.partial_in_place;
   if (out.in_place) {
     out.dir = out.partial_in_place ? request.basis.dir : request.dir;
@@ -166,14 +173,16 @@ std::optional<Output> Placer::open(const Request& request) {
     if (!file && file.error().sys == EACCES) {
       // Permission is lent just long enough to open the file.
       constexpr uint32_t kBoth = S_IRUSR | S_IWUSR;
-      if (const auto info = out.dir->info(*leaf); info && info->is_regular() && (info->permissions() & kBoth) != kBoth) {
+      if (const auto info = out.dir->info(*leaf);
+          info && info->is_regular() && (info->permissions() & kBoth) != kBoth) {
         (void)out.dir->set_mode(*leaf, info->permissions() | kBoth);
         file = out.dir->open_update(*leaf);
         (void)out.dir->set_mode(*leaf, info->permissions());
       }
     }
     if (!file) {
-      terms_.reporter.error_transfer(role_, fmt::format("open {} failed", destination_.shown(request.path)), file.error().sys);
+      terms_.reporter.error_transfer(role_, fmt::format("open {} failed", destination_.shown(request.path)),
+                                     file.error().sys);
       return std::nullopt;
     }
     out.direct = std::move(*file);
@@ -187,7 +196,8 @@ std::optional<Output> Placer::open(const Request& request) {
       const std::string path = o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination_.absolute(), o.temp_dir);
       auto opened = o.operators_temp_dir ? io::Dir::open_trusted(path, o.insecure_links) : open_named_dir(path, o);
       if (!opened) {
-        terms_.reporter.error_transfer(role_, fmt::format("cannot open temp-dir \"{}\"", o.temp_dir), opened.error().sys);
+        terms_.reporter.error_transfer(role_, fmt::format("cannot open temp-dir \"{}\"", o.temp_dir),
+                                       opened.error().sys);
         return std::nullopt;
       }
       temp_dir_ = std::make_shared<const io::Dir>(std::move(*opened));
@@ -218,7 +228,8 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
     // A running program cannot be replaced on some systems: it steps aside.
     const std::string aside_name = io::temp_name(request.leaf);
     if (const auto aside = io::Leaf::check(aside_name); aside && request.dir->rename(*leaf, *request.dir, *aside)) {
-      terms_.reporter.info_line_if(Info::kMisc, 1, fmt::format("renaming {} to {} because of text busy", request.path, aside_name));
+      terms_.reporter.info_line_if(Info::kMisc, 1,
+                                   fmt::format("renaming {} to {} because of text busy", request.path, aside_name));
       moved = temp.commit(*request.dir, *leaf);
     }
   }
@@ -241,8 +252,8 @@ bool Placer::move_into_place(io::TempFile& temp, const Request& request) {
     }
   }
   if (!moved) {
-    terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", shown_temp(request, temp.name()), request.path),
-                                   moved.error().sys);
+    terms_.reporter.error_transfer(
+        role_, fmt::format("rename {} -> \"{}\"", shown_temp(request, temp.name()), request.path), moved.error().sys);
     return false;
   }
   return true;
@@ -254,12 +265,12 @@ bool Placer::keep_partial(Output& output, const Request& request, bool verified)
   if (!now) return false;
   const auto shown = [&] { return shown_output(request, output); };
   if (verified) {
-    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     shown, {.exact_times = true, .xattrs = values_known()});
+    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
+                     {.exact_times = true, .xattrs = values_known()});
   } else {
     // What is incomplete must never look up to date.
-    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_,
-                     shown, {.times = false, .xattrs = values_known()});
+    apply_attributes(*request.entry, request.mode, Object::opened(output.file()), *now, terms_, role_, shown,
+                     {.times = false, .xattrs = values_known()});
     if (terms_.options.partial_dir.empty()) (void)output.file().set_times(std::nullopt, {0, 0});
   }
   if (output.in_place) return true;
@@ -294,7 +305,8 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto place = partial_place(request.path, true);
     if (!place) {
       // It counts, although rsync ends with 0: the file is not there.
-      terms_.reporter.error_line(fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), true);
+      terms_.reporter.error_line(
+          fmt::format("Unable to create partial-dir for {} -- discarding completed file.", request.path), true);
       return Placed::kFailed;
     }
     if (!keep_partial(output, request, true)) return Placed::kFailed;
@@ -308,7 +320,9 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto made = backups_.make(request.path, *request.dir, *leaf, true);
     if (!made) {
       // Without its backup the old version must not go: rsync's users count on the run ending here.
-      fatal_ = made.error().fault == Fault::kUsage ? made.error() : Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
+      fatal_ = made.error().fault == Fault::kUsage
+                   ? made.error()
+                   : Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
       return Placed::kFailed;
     }
   }
@@ -323,7 +337,9 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
     const auto from = io::Leaf::check(output.leaf);
     if (!from) return Placed::kFailed;
     if (const Status moved = output.dir->rename(*from, *request.dir, *leaf); !moved) {
-      terms_.reporter.error_transfer(role_, fmt::format("rename {} -> \"{}\"", destination_.shown(request.basis.path), request.path), moved.error().sys);
+      terms_.reporter.error_transfer(
+          role_, fmt::format("rename {} -> \"{}\"", destination_.shown(request.basis.path), request.path),
+          moved.error().sys);
       return Placed::kFailed;
     }
     drop_partial_dir(request.path);
@@ -358,7 +374,9 @@ void Placer::place_delayed(const std::function<void(const Request& request)>& pl
     }
     terms_.reporter.trace(Debug::kRecv, 1, "renaming {} to {}", place->path, request.path);
     if (const Status moved = place->dir->rename(*from, *request.dir, *leaf); !moved) {
-      terms_.reporter.error_transfer(role_, fmt::format("rename failed for {} (from {})", destination_.shown(request.path), place->path), moved.error().sys);
+      terms_.reporter.error_transfer(
+          role_, fmt::format("rename failed for {} (from {})", destination_.shown(request.path), place->path),
+          moved.error().sys);
       continue;
     }
     drop_partial_dir(request.path);

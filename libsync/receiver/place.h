@@ -21,13 +21,13 @@ namespace ocsync::sync {
 // An output under way: a hidden file, or the target itself with --inplace. Uncommitted hidden files vanish.
 struct Output {
   std::optional<io::TempFile> temp;
-  io::File direct;                          // --inplace: the target (or the partial file)
-  std::shared_ptr<const io::Dir> dir;       // where the file that is written lives
-  std::string leaf;                         // its final name there (direct) or the target's
-  bool in_place = false;                    // content goes over the old content
-  bool device = false;                      // --write-devices: it has a size of its own
-  bool partial_in_place = false;            // ... of the partial-dir file, which is then moved
-  std::optional<io::FileInfo> made;         // owner and mode of the hidden file, where they are known without a look
+  io::File direct;                     // --inplace: the target (or the partial file)
+  std::shared_ptr<const io::Dir> dir;  // where the file that is written lives
+  std::string leaf;                    // its final name there (direct) or the target's
+  bool in_place = false;               // content goes over the old content
+  bool device = false;                 // --write-devices: it has a size of its own
+  bool partial_in_place = false;       // ... of the partial-dir file, which is then moved
+  std::optional<io::FileInfo> made;    // owner and mode of the hidden file, where they are known without a look
   const io::File& file() const { return temp ? temp->file() : direct; }
 };
 

@@ -145,8 +145,10 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
     if (tokens.needs_content()) TRY(tokens.matched(*piece));
     hasher.update(*piece);
     if (writer && !result.write_failed) {
-      if (job.in_place && offset == done) attempt(writer->skip(*piece));
-      else attempt(writer->write(*piece));
+      if (job.in_place && offset == done)
+        attempt(writer->skip(*piece));
+      else
+        attempt(writer->write(*piece));
     }
     return {};
   };
@@ -156,11 +158,12 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
     return {};
   };
 
-  // A run of matched blocks may share those of the basis instead. What is digested then is what the new file has, read back: the
-  // basis may have changed in between.
+  // A run of matched blocks may share those of the basis instead. What is digested then is what the new file has, read
+  // back: the basis may have changed in between.
   std::optional<io::RangeSharing> sharing;
-  if (writes && job.basis && !job.in_place && !job.device && !job.sparse && !job.preallocate && !tokens.needs_content() &&
-      job.basis_bytes >= io::strategy::kLeastSharedFile && terms.io->uses(io::IoPart::kClone))
+  if (writes && job.basis && !job.in_place && !job.device && !job.sparse && !job.preallocate &&
+      !tokens.needs_content() && job.basis_bytes >= io::strategy::kLeastSharedFile &&
+      terms.io->uses(io::IoPart::kClone))
     sharing.emplace(*job.basis, *job.out);
   struct Run {
     uint64_t from = 0, to = 0, bytes = 0;  // in the basis, in the new file
@@ -168,7 +171,8 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   const auto digest_back = [&](uint64_t offset, uint64_t bytes) -> Status {
     const Buffer held = terms.io->buffer(io::strategy::kSequentialWindow);
     for (uint64_t at = 0; at < bytes;) {
-      const MutableBytes into = held.bytes().first(static_cast<size_t>(std::min<uint64_t>(io::strategy::kSequentialWindow, bytes - at)));
+      const MutableBytes into =
+          held.bytes().first(static_cast<size_t>(std::min<uint64_t>(io::strategy::kSequentialWindow, bytes - at)));
       TRY(job.out->read_full_at(into, offset + at));
       hasher.update(into);
       at += into.size();
@@ -209,7 +213,9 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
       const uint32_t length = head.length_of(match->block);
       if (!basis) {
         result.matched_bytes += length;
-        if (writes) return fail(Fault::kProtocol, fmt::format("got a block match with no basis file for {} [receiver]", job.name));
+        if (writes)
+          return fail(Fault::kProtocol,
+                      fmt::format("got a block match with no basis file for {} [receiver]", job.name));
         if (tokens.needs_content()) {
           static const std::vector<std::byte> kNothing(1u << 20);
           TRY(tokens.matched(Bytes(kNothing).first(std::min<size_t>(length, kNothing.size()))));
@@ -217,7 +223,8 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
         done += length;
         continue;
       }
-      if (run.bytes > 0 && (run.from + run.bytes != offset || run.bytes >= io::strategy::kMostSharedRun)) TRY(settle_run());
+      if (run.bytes > 0 && (run.from + run.bytes != offset || run.bytes >= io::strategy::kMostSharedRun))
+        TRY(settle_run());
       if (sharing && sharing->possible() && (offset - done) % io::RangeSharing::kBlock == 0) {
         if (run.bytes == 0) run = {.from = offset, .to = done};
         run.bytes += length;
@@ -234,7 +241,8 @@ Result<RebuildResult> rebuild(const RebuildJob& job, const proto::SumHead& head,
   }
   if (writer && !result.write_failed) attempt(writer->flush());
   // Holes at the end, space reserved too generously, and the tail of an older version.
-  if (writer && !result.write_failed && !job.device && (job.sparse || job.in_place || job.preallocate)) attempt(job.out->truncate(done));
+  if (writer && !result.write_failed && !job.device && (job.sparse || job.in_place || job.preallocate))
+    attempt(job.out->truncate(done));
   result.bytes = done;
   result.file_sum = hasher.finish();
   const size_t digest_size = digest_bytes(terms.agreed.transfer_digest);

@@ -11,10 +11,19 @@
 
 namespace ocsync::sync {
 
-Receiver::Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending, Events& events, Replay* replay)
-    : terms_(terms), channel_(channel), lists_(lists), destination_(std::move(destination)), pending_(pending), events_(events),
-      named_basis_(terms, destination_), backups_(terms, filters, destination_, Role::kReceiver), placer_(terms, destination_, backups_, Role::kReceiver),
-      tokens_(proto::make_token_reader(terms.agreed)), replay_(replay) {}
+Receiver::Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists,
+                   Destination destination, Pending& pending, Events& events, Replay* replay)
+    : terms_(terms),
+      channel_(channel),
+      lists_(lists),
+      destination_(std::move(destination)),
+      pending_(pending),
+      events_(events),
+      named_basis_(terms, destination_),
+      backups_(terms, filters, destination_, Role::kReceiver),
+      placer_(terms, destination_, backups_, Role::kReceiver),
+      tokens_(proto::make_token_reader(terms.agreed)),
+      replay_(replay) {}
 
 Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete) {
   Status status = read_all(std::move(first), std::move(second), list_complete);
@@ -27,7 +36,8 @@ Status Receiver::run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> se
   return status;
 }
 
-void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest, const Request* request) {
+void Receiver::show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest,
+                    const Request* request) {
   const std::string path = entry.path();
   ItemFacts facts = facts_of(entry, path, path, item);
   facts.data_bytes = data_bytes;
@@ -105,14 +115,17 @@ Result<bool> Receiver::replay_wants(int32_t ndx, int list) {
 Result<std::optional<Request>> Receiver::request_for(int32_t ndx, Entry& entry) {
   if (!replay_) {
     auto request = pending_.take(ndx);
-    if (!request) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
+    if (!request)
+      return fail(Fault::kProtocol,
+                  fmt::format("rsync: refusing transfer of file index {} that was not asked for", ndx));
     return request;
   }
   if (entry.has(kSent)) {
     // A second version, from when the first did not verify there. It may have done so here.
     const auto at = retries_.find(ndx);
     if (at == retries_.end()) {
-      terms_.reporter.info_line(fmt::format("(Skipping batched update for resend of \"{}\")", destination_.path_of(entry)));
+      terms_.reporter.info_line(
+          fmt::format("(Skipping batched update for resend of \"{}\")", destination_.path_of(entry)));
       return std::nullopt;
     }
     Request request = std::move(at->second);
@@ -154,7 +167,8 @@ Status Receiver::list_over(const Segment& segment) {
       continue;
     }
     // (rsync waits for ever.)
-    terms_.reporter.error_line(fmt::format("ERROR: {} failed verification -- update discarded.", at->second.path), true);
+    terms_.reporter.error_line(fmt::format("ERROR: {} failed verification -- update discarded.", at->second.path),
+                               true);
     TRY(events_.push(Event{.what = Event::What::kFailed, .ndx = at->first}));
     at = retries_.erase(at);
   }
@@ -189,7 +203,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   io::File basis_file;
   uint64_t basis_bytes = 0;
   const Basis basis = TRY(named_basis_.of(item, *request));
-  // Without blocks there is nothing to take from it, but for appending; another one than the target is looked at all the same.
+  // Without blocks there is nothing to take from it, but for appending; another one than the target is looked at all
+  // the same.
   if (basis && (!head.empty() || terms_.append || terms_.append_verify || basis.type != proto::kBasisTarget)) {
     const auto leaf = io::Leaf::check(basis.leaf);
     if (leaf) {
@@ -201,8 +216,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
       }
     }
   }
-  // An old version does not say what a file is built on: rsync looks for a backup then, and makes the directories for it,
-  // but climbs to none.
+  // An old version does not say what a file is built on: rsync looks for a backup then, and makes the directories for
+  // it, but climbs to none.
   const bool over_old = o.inplace || terms_.append || terms_.append_verify;
   const bool climbs = !o.backup_dir.starts_with('/') && ("/" + o.backup_dir + "/").find("/../") != std::string::npos;
   if (!terms_.agreed.item_flags && over_old && o.backup && !climbs) (void)backups_.place_for(request->path);
@@ -219,8 +234,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   const bool append = (terms_.append || terms_.append_verify) && !request->redo;
   job.append = append && terms_.append;
   job.append_verify = append && terms_.append_verify;
-  job.in_place = output && output->in_place && (basis.type == proto::kBasisTarget || output->partial_in_place ||
-                                                 basis.type == proto::kBasisBackup);
+  job.in_place = output && output->in_place &&
+                 (basis.type == proto::kBasisTarget || output->partial_in_place || basis.type == proto::kBasisBackup);
   if (output && output->in_place && !job.basis) job.in_place = true;
   job.device = output && output->device;
   job.sparse = o.sparse && !append && !job.device;
@@ -232,7 +247,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   Progress::File line;
   Segment* segment = window_.find(ndx);
   if (terms_.progress && output)
-    line = terms_.progress->begin_file(segment ? segment->first_position + (ndx - segment->first_ndx()) : 0, entry.size);
+    line =
+        terms_.progress->begin_file(segment ? segment->first_position + (ndx - segment->first_ndx()) : 0, entry.size);
   uint64_t reached = 0;
   if (job.basis) terms_.reporter.trace(Debug::kDeltasum, 2, "recv mapped {} of size {}", basis.path, basis_bytes);
   auto result = rebuild(job, head, *tokens_, channel_.in, terms_, [&](uint64_t done) {
@@ -251,7 +267,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (!output) return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   if (result->write_failed && result->write_error.fault == Fault::kFileIo) {
     placer_.abandon(std::move(*output), *request, reached > 0);
-    return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request->path)), result->write_error.sys);
+    return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request->path)),
+                result->write_error.sys);
   }
 
   const bool kept = o.partial || o.delay_updates;
@@ -271,7 +288,8 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   }
   if (o.verbosity.shows(Info::kName) || o.itemize > 0 || o.far_wants_item)
-    terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} ({} try again).", name, fate, replay_ ? "may" : "will"));
+    terms_.reporter.warning_line(fmt::format("WARNING: {} failed verification -- update {} ({} try again).", name, fate,
+                                             replay_ ? "may" : "will"));
   if (replay_) {
     // The generating role still waits for it: nobody can be asked to send it again.
     retries_.insert_or_assign(ndx, std::move(*request));
@@ -286,8 +304,10 @@ Status Receiver::on_item(int32_t ndx) {
   Entry* entry = entry_at(ndx, segment);
   if (!segment || !entry)
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));
-  if (!entry->active()) return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
-  if (terms_.reporter.traces(Debug::kRecv, 1)) terms_.reporter.trace(Debug::kRecv, 1, "recv_files({})", destination_.path_of(*entry));
+  if (!entry->active())
+    return fail(Fault::kProtocol, fmt::format("rsync: refusing transfer of cleared file index {}", ndx));
+  if (terms_.reporter.traces(Debug::kRecv, 1))
+    terms_.reporter.trace(Debug::kRecv, 1, "recv_files({})", destination_.path_of(*entry));
   if (terms_.carries_xattrs(item.flags))
     TRY(terms_.meta->read_values(entry->extras() ? entry->extras()->xattrs : -1, channel_.in));
   if (item.flags & proto::kTransfer) {
@@ -316,7 +336,9 @@ void Receiver::apply_values(const Entry& entry, const proto::Item& item) {
     leaf = *checked;
   }
   if (!dir) {
-    terms_.reporter.error_transfer(Role::kReceiver, dir.error().text.empty() ? fmt::format("stat {} failed", shown) : dir.error().text, dir.error().sys);
+    terms_.reporter.error_transfer(Role::kReceiver,
+                                   dir.error().text.empty() ? fmt::format("stat {} failed", shown) : dir.error().text,
+                                   dir.error().sys);
     return;
   }
   sync::apply_values(entry, leaf ? Object::named(**dir, *leaf) : Object::itself(**dir), terms_, shown);
@@ -338,7 +360,8 @@ Status Receiver::read_all(std::shared_ptr<Segment> first, std::shared_ptr<Segmen
     const int32_t ndx = TRY(next_index());
     if (ndx >= 0) {
       // Version 29 says "still here" with an index behind the list.
-      if (!terms_.agreed.compact_numbers && terms_.agreed.item_flags && !window_.empty() && ndx == window_.oldest()->end_ndx()) {
+      if (!terms_.agreed.compact_numbers && terms_.agreed.item_flags && !window_.empty() &&
+          ndx == window_.oldest()->end_ndx()) {
         const proto::Item item = TRY(proto::read_item(terms_.agreed, channel_.in));
         if (item.flags == proto::kIsNew) continue;
         return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [receiver]", ndx));

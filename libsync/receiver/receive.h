@@ -23,8 +23,8 @@ namespace ocsync::sync {
 
 class Receiver {
  public:
-  Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists, Destination destination, Pending& pending,
-           Events& events, Replay* replay = nullptr);
+  Receiver(const Terms& terms, const FilterRules& filters, Channel& channel, ListReceiver& lists,
+           Destination destination, Pending& pending, Events& events, Replay* replay = nullptr);
   // `first` and `second` (may be null) were read before the roles started; `list_complete`: the end of lists as well.
   // Runs until the sender's goodbye. The events queue learns everything, the end included.
   Status run(std::shared_ptr<Segment> first, std::shared_ptr<Segment> second, bool list_complete);
@@ -46,7 +46,8 @@ class Receiver {
   Status skip_content();
   Result<bool> replay_wants(int32_t ndx, int list);
   Status list_over(const Segment& segment);
-  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest, const Request* request = nullptr);
+  void show(const Entry& entry, const proto::Item& item, uint64_t data_bytes, const Digest& digest,
+            const Request* request = nullptr);
   void count_created(const Entry& entry, const proto::Item& item);
   Entry* entry_at(int32_t ndx, Segment*& segment);
 

@@ -41,14 +41,16 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
 
 // For all but directories the listing often tells enough: the type. Owners and modes matter only to who is not allowed
 // everything, and to formats that show them; with --fake-super what something is stands in its attributes.
-std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const {
+std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf,
+                                             uint8_t listed_type) const {
   const Options& o = terms_.options;
   if (o.fake_super) {
     const auto real = dir.info(leaf);
     if (!real) return std::nullopt;
     return seen(Object::named(dir, leaf), *real, terms_, Role::kGenerator, destination_.shown(path)).value_or(*real);
   }
-  const bool shown_as_type = o.log_file.empty() && o.module_name.empty() && o.out_format.find("B") == std::string::npos && !terms_.reporter.traces(Debug::kDel, 2);
+  const bool shown_as_type = o.log_file.empty() && o.module_name.empty() &&
+                             o.out_format.find("B") == std::string::npos && !terms_.reporter.traces(Debug::kDel, 2);
   if (terms_.may_chown && listed_type != DT_UNKNOWN && listed_type != DT_DIR && shown_as_type)
     return io::FileInfo{.mode = static_cast<uint32_t>(DTTOIF(listed_type)) | S_IWUSR};
   const auto info = dir.info(leaf);
@@ -73,12 +75,14 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
   const auto inside = dir.child(leaf);
   if (!inside) {
     if (inside.error().sys == ENOENT) return Outcome::kGone;
-    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)), inside.error().sys);
+    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)),
+                                   inside.error().sys);
     return Outcome::kNotEmpty;
   }
   const auto listing = inside->list();
   if (!listing) {
-    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)), listing.error().sys);
+    terms_.reporter.error_transfer(role_, fmt::format("opendir {} failed", destination_.shown(path)),
+                                   listing.error().sys);
     return Outcome::kNotEmpty;
   }
 
@@ -130,20 +134,26 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
         continue;
       }
       // rsync's receiving process does not look at who owns what.
-      const bool locked = role_ == Role::kGenerator && !(name.info.mode & S_IWUSR) && !terms_.may_chown && name.info.uid == terms_.our_uid;
+      const bool locked = role_ == Role::kGenerator && !(name.info.mode & S_IWUSR) && !terms_.may_chown &&
+                          name.info.uid == terms_.our_uid;
       if (locked && !terms_.options.dry_run) (void)inside->set_mode(*checked, (name.info.mode | S_IWUSR) & 07777);
-      const Manner below{.recurse = true, .dir_is_empty = true, .for_backup = manner.for_backup && scope ? &*scope : manner.for_backup};
+      const Manner below{.recurse = true,
+                         .dir_is_empty = true,
+                         .for_backup = manner.for_backup && scope ? &*scope : manner.for_backup};
       // A directory whose content had to stay is tried all the same: what is said and counted about it shows.
-      if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone) result = Outcome::kNotEmpty;
+      if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone)
+        result = Outcome::kNotEmpty;
       if (bad_rules_) return Outcome::kNotEmpty;
       if (remove(child, *inside, *checked, name.info.mode, below) != Outcome::kGone) result = Outcome::kNotEmpty;
     }
   }
-  if (result == Outcome::kNotEmpty) terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
+  if (result == Outcome::kNotEmpty)
+    terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
   return result;
 }
 
-Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner) {
+Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode,
+                                 Manner manner) {
   const bool is_dir = S_ISDIR(mode);
   terms_.reporter.trace(Debug::kDel, 2, "delete_item({}) mode={:o} flags={}", path, mode, manner.flags());
   // Without write permission a directory of ours could not be emptied.
@@ -170,34 +180,44 @@ Remover::Outcome Remover::remove(const std::string& path, const io::Dir& dir, io
   } else if (!o.dry_run) {
     done = dir.unlink(leaf);
   }
-  if (is_dir) destination_.forget(path);
-  else if (S_ISLNK(mode) && o.keep_dirlinks) destination_.forget_all();  // any path may have led through it
+  if (is_dir)
+    destination_.forget(path);
+  else if (S_ISLNK(mode) && o.keep_dirlinks)
+    destination_.forget_all();  // any path may have led through it
   if (!done) {
     int error = done.error().sys;
     if (is_dir && (error == ENOTEMPTY || error == EEXIST)) {
       terms_.reporter.info_line(fmt::format("cannot delete non-empty directory: {}", path));
       return Outcome::kNotEmpty;
     }
-    // Was it reported already? Then rsync's errno is what its messages left over: itself, where they travelled, else none. Where the
-    // way to the backup was not clear it is none everywhere.
+    // Was it reported already? Then rsync's errno is what its messages left over: itself, where they travelled, else
+    // none. Where the way to the backup was not clear it is none everywhere.
     const bool said = done.error().fault == Fault::kFileIo && done.error().text.empty();
     if (said && (error == EISDIR || !(terms_.local || terms_.am_server))) error = 0;
     if (error == ENOENT) return Outcome::kGone;
-    terms_.reporter.error_transfer(role_, fmt::format("delete_file: {}({}) failed{}", what, path, said && error == 0 ? ": Success (0)" : ""), error);
+    terms_.reporter.error_transfer(
+        role_, fmt::format("delete_file: {}({}) failed{}", what, path, said && error == 0 ? ": Success (0)" : ""),
+        error);
     return Outcome::kFailed;
   }
   if (!manner.making_room) {
     backups_.limit().count();
     // rsync's other process is told no more than whether it was a directory.
     const bool told = terms_.local && terms_.agreed.deleted_messages;
-    terms_.reporter.deleted(path, told ? (is_dir ? uint32_t{S_IFDIR} : uint32_t{S_IFREG}) : mode, terms_.agreed.deleted_messages);
+    terms_.reporter.deleted(path, told ? (is_dir ? uint32_t{S_IFDIR} : uint32_t{S_IFREG}) : mode,
+                            terms_.agreed.deleted_messages);
     if (manner.for_backup) return Outcome::kGone;  // rsync's receiving process counts these for itself
     terms_.totals.deleted.add(mode);
-    if (S_ISDIR(mode)) ++counts_.dirs;
-    else if (S_ISLNK(mode)) ++counts_.symlinks;
-    else if (S_ISCHR(mode) || S_ISBLK(mode)) ++counts_.devices;
-    else if (S_ISREG(mode)) ++counts_.files;
-    else ++counts_.specials;
+    if (S_ISDIR(mode))
+      ++counts_.dirs;
+    else if (S_ISLNK(mode))
+      ++counts_.symlinks;
+    else if (S_ISCHR(mode) || S_ISBLK(mode))
+      ++counts_.devices;
+    else if (S_ISREG(mode))
+      ++counts_.files;
+    else
+      ++counts_.specials;
   }
   return Outcome::kGone;
 }
@@ -213,7 +233,8 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     if (error.sys == ENOENT) return;
     terms_.reporter.state().io_error |= 1;
     io_error_ |= 1;
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)), error.sys);
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("opendir {} failed", destination_.shown(path)),
+                                   error.sys);
   };
   const auto dir = destination_.dir(path == "." ? std::string() : path);
   if (!dir) {
@@ -238,7 +259,8 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
   }
   terms_.reporter.trace(Debug::kDel, 2, "delete_in_dir({})", path);
   if (terms_.reporter.traces(Debug::kFilter, 2))
-    terms_.reporter.trace(Debug::kFilter, 2, "[generator] pushing local filters for {}/", path == "." ? destination_.absolute() : join_path(destination_.absolute(), path));
+    terms_.reporter.trace(Debug::kFilter, 2, "[generator] pushing local filters for {}/",
+                          path == "." ? destination_.absolute() : join_path(destination_.absolute(), path));
   const auto listing = (*dir)->list();
   if (!listing) {
     unreadable(listing.error());
@@ -274,8 +296,9 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
       terms_.reporter.info_line_if(Info::kMount, 1, fmt::format("cannot delete mount point: {}", extra.path));
       continue;
     }
-    const Manner manner{.recurse = true,
-                        .no_uid_write = !(extra.info.mode & S_IWUSR) && !terms_.may_chown && extra.info.uid == terms_.our_uid};
+    const Manner manner{
+        .recurse = true,
+        .no_uid_write = !(extra.info.mode & S_IWUSR) && !terms_.may_chown && extra.info.uid == terms_.our_uid};
     if (terms_.delete_mode == DeleteMode::kDelay) {
       remembered_.push_back(Remembered{extra.path, extra.info.mode, manner});
       continue;
@@ -327,18 +350,22 @@ Status Remover::delete_remembered() {
   return {};
 }
 
-Result<bool> Remover::make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for) {
-  const Manner manner{.recurse = terms_.options.delete_any || terms_.options.force_delete,
-                      .making_room = true,
-                      .no_uid_write = !(here.mode & S_IWUSR) && !terms_.may_chown && here.uid == terms_.our_uid && here.is_dir()};
+Result<bool> Remover::make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here,
+                               Way what_for) {
+  const Manner manner{
+      .recurse = terms_.options.delete_any || terms_.options.force_delete,
+      .making_room = true,
+      .no_uid_write = !(here.mode & S_IWUSR) && !terms_.may_chown && here.uid == terms_.our_uid && here.is_dir()};
   if (remove(path, dir, leaf, here.mode, manner) == Outcome::kGone) return true;
   TRY(check());
   static constexpr const char* kWords[] = {"regular file", "directory", "symlink", "device file", "special file"};
-  terms_.reporter.error_line(fmt::format("could not make way for new {}: {}", kWords[static_cast<size_t>(what_for)], path), true);
+  terms_.reporter.error_line(
+      fmt::format("could not make way for new {}: {}", kWords[static_cast<size_t>(what_for)], path), true);
   return false;
 }
 
-Result<bool> Remover::make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, const FilterScope& above) {
+Result<bool> Remover::make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode,
+                                          const FilterScope& above) {
   if (terms_.options.one_file_system > 0)
     if (const auto self = dir.self()) file_system_ = self->dev;
   const Manner manner{.recurse = true, .making_room = true, .for_backup = &above};

@@ -19,9 +19,9 @@ class Remover {
   // `role`: who speaks when something cannot be removed.
   Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups, Role role);
 
-  // Both do nothing where the destination is the new name of the only entry: what lies around that name is none of ours.
-  // Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`; a `top_dir` stands for an argument,
-  // whose file system counts for -x.
+  // Both do nothing where the destination is the new name of the only entry: what lies around that name is none of
+  // ours. Removes (or, with --delete-delay, remembers) what is in directory `path` and not in `list`; a `top_dir`
+  // stands for an argument, whose file system counts for -x.
   Status delete_in(const std::string& path, const Segment& list, bool top_dir);
   // Every content directory of a complete list.
   Status delete_everywhere(const Segment& list);
@@ -32,19 +32,24 @@ class Remover {
   void close();
 
   enum class Way : uint8_t { kFile, kDir, kSymlink, kDevice, kSpecial };
-  // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported). Errors, here and
-  // below, end the run: rules that cannot be read, as then nobody knows what they protect.
-  Result<bool> make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here, Way what_for);
-  // Removes the directory at `leaf` whose name a backup is to have; `path` is its name in messages and for the rules, of which
-  // only those below `above` count. Its content is not backed up; it counts for --max-delete, the directory itself does not. False: it could not.
-  Result<bool> make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, const FilterScope& above);
+  // Removes what is at `leaf` so that something of another kind can take its place. False: it could not (reported).
+  // Errors, here and below, end the run: rules that cannot be read, as then nobody knows what they protect.
+  Result<bool> make_way(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here,
+                        Way what_for);
+  // Removes the directory at `leaf` whose name a backup is to have; `path` is its name in messages and for the rules,
+  // of which only those below `above` count. Its content is not backed up; it counts for --max-delete, the directory
+  // itself does not. False: it could not.
+  Result<bool> make_way_for_backup(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode,
+                                   const FilterScope& above);
   // --delete-missing-args, and everything else that deletes one named item.
   Status delete_item(const std::string& path, const io::Dir& dir, io::Leaf leaf, const io::FileInfo& here);
 
   // The verdict of the receiver's rules on a path (missing-args entries).
   Result<bool> protects(const std::string& path, bool is_dir);
   const proto::DeletionCounts& counts() const { return counts_; }
-  bool anything_can_be_deleted() const { return terms_.delete_mode != DeleteMode::kNone || terms_.options.force_delete; }
+  bool anything_can_be_deleted() const {
+    return terms_.delete_mode != DeleteMode::kNone || terms_.options.force_delete;
+  }
 
  private:
   enum class Outcome : uint8_t { kGone, kNotEmpty, kFailed, kAtLimit };
@@ -56,17 +61,24 @@ class Remover {
     const FilterScope* for_backup = nullptr;  // making way for a backup: the rules of the directory above
     // As rsync's traces number them.
     int flags() const {
-      return (no_uid_write ? 1 : 0) | (dir_is_empty ? 4 : recurse ? 2 : 0) | (for_backup ? 256 | (making_room ? 16 : 0) : 0);
+      return (no_uid_write ? 1 : 0) |
+             (dir_is_empty ? 4
+              : recurse    ? 2
+                           : 0) |
+             (for_backup ? 256 | (making_room ? 16 : 0) : 0);
     }
   };
   Status check() const;
   // Whether -x keeps deletion away from a directory.
-  bool mounted(const io::FileInfo& info) const { return info.is_dir() && file_system_ != 0 && info.dev != file_system_; }
+  bool mounted(const io::FileInfo& info) const {
+    return info.is_dir() && file_system_ != 0 && info.dev != file_system_;
+  }
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
   Result<FilterScope> scope_in(const std::string& path);
   // What deletion must know of a name that was listed; nothing if it is gone.
-  std::optional<io::FileInfo> look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint8_t listed_type) const;
+  std::optional<io::FileInfo> look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf,
+                                      uint8_t listed_type) const;
 
   struct Remembered {
     std::string path;
@@ -84,7 +96,7 @@ class Remover {
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
   std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
-  uint64_t file_system_ = 0;  // the one that -x stays in; 0: any
+  uint64_t file_system_ = 0;                                 // the one that -x stays in; 0: any
   std::vector<uint64_t> top_devices_;
 };
 

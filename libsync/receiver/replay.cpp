@@ -32,8 +32,10 @@ Result<bool> Replay::wants(int32_t ndx, int list, const Missing& missing, const 
     next_ = asked_.front();
     asked_.pop_front();
     if (next_ != kMark) continue;
-    if (list > 0) ++marks_;
-    else ended_ = true;
+    if (list > 0)
+      ++marks_;
+    else
+      ended_ = true;
   }
   if (ended_ || next_ != ndx) return false;
   next_ = -1;

@@ -37,8 +37,9 @@ class RequestWindow {
   }
   size_t size() const { return size_; }
 
-  static constexpr int64_t kNoticeable = 10'000;  // microseconds; below it, who ran first is chance, and the least of requests is enough
-  static constexpr int kConvinced = 8;             // in a row, for each doubling; fewer may be a busy machine
+  static constexpr int64_t kNoticeable =
+      10'000;  // microseconds; below it, who ran first is chance, and the least of requests is enough
+  static constexpr int kConvinced = 8;  // in a row, for each doubling; fewer may be a busy machine
 
  private:
   int bursts_ = 0;

@@ -42,12 +42,14 @@ Status WireTransfers::send_sums(const Request& request) {
   }
   const proto::SumHead head = proto::choose_sum_head(*size, terms_.options.block_size, request.redo, terms_.agreed);
   if (head.empty() && *size > 0)
-    terms_.reporter.warning_line(fmt::format("WARNING: file is too large for checksum sending: {}", request.basis.path));
+    terms_.reporter.warning_line(
+        fmt::format("WARNING: file is too large for checksum sending: {}", request.basis.path));
   TRY(proto::write_sum_head(head, out));
   terms_.reporter.trace(Debug::kDeltasum, 3, "gen mapped {} of size {}", request.basis.path, *size);
   terms_.reporter.trace(Debug::kDeltasum, 2, "generating and sending sums for {}", request.ndx);
   if (!head.empty())
-    terms_.reporter.trace(Debug::kDeltasum, 2, "count={} rem={} blength={} s2length={} flength={}", head.blocks, head.tail_bytes, head.block_bytes, head.digest_bytes, *size);
+    terms_.reporter.trace(Debug::kDeltasum, 2, "count={} rem={} blength={} s2length={} flength={}", head.blocks,
+                          head.tail_bytes, head.block_bytes, head.digest_bytes, *size);
   if (append) return {};
   io::MapFile map(*file, *size, io::MapFile::Access::kScan, terms_.io.get());
   for (int32_t i = 0; i < head.blocks; ++i) {
@@ -63,7 +65,8 @@ Status WireTransfers::send_sums(const Request& request) {
     }
     const uint32_t weak = proto::weak_sum(content);
     TRY(out.i32(static_cast<int32_t>(weak)));
-    terms_.reporter.trace(Debug::kDeltasum, 3, "chunk[{}] offset={} len={} sum1={:08x}", i, head.offset_of(i), content.size(), weak);
+    terms_.reporter.trace(Debug::kDeltasum, 3, "chunk[{}] offset={} len={} sum1={:08x}", i, head.offset_of(i),
+                          content.size(), weak);
     const Digest digest = hasher_(content);
     TRY(out.bytes(digest.bytes().first(static_cast<size_t>(head.digest_bytes))));
     if ((i & 255) == 0) TRY(terms_.stop.check());
@@ -81,9 +84,7 @@ Status WireTransfers::request(Request request) {
   return send_sums(request);
 }
 
-bool WireTransfers::wants_pause() {
-  return window_.full(pending_.count(), io::sys::clock_us());
-}
+bool WireTransfers::wants_pause() { return window_.full(pending_.count(), io::sys::clock_us()); }
 
 Status WireTransfers::list_done() { return proto::write_done(*channel_.indexes_out, channel_.out); }
 Status WireTransfers::phase_done() { return proto::write_done(*channel_.indexes_out, channel_.out); }

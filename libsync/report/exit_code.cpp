@@ -41,50 +41,28 @@ constexpr CodeText kTexts[] = {
 
 int code_of_fault(Fault fault) {
   switch (fault) {
-    case Fault::kSystem:
-      return kExitFileIo;  // an errno that nobody on its way could place better
-    case Fault::kUsage:
-      return kExitUsage;
-    case Fault::kProtocol:
-      return kExitProtocol;
-    case Fault::kSelect:
-      return kExitSelect;
-    case Fault::kUnsupported:
-      return kExitUnsupported;
-    case Fault::kStartup:
-      return kExitStartup;
-    case Fault::kSocket:
-      return kExitSocket;
-    case Fault::kFileIo:
-      return kExitFileIo;
-    case Fault::kStream:
-      return kExitStream;
-    case Fault::kDiagnostics:
-      return kExitDiagnostics;
-    case Fault::kIpc:
-      return kExitIpc;
-    case Fault::kInterrupted:
-      return kExitInterrupted;
-    case Fault::kUser1:
-      return kExitUser1;
-    case Fault::kWait:
-      return kExitWait;
-    case Fault::kMemory:
-      return kExitMemory;
-    case Fault::kPartial:
-      return kExitPartial;
-    case Fault::kVanished:
-      return kExitVanished;
-    case Fault::kDeleteLimit:
-      return kExitDeleteLimit;
-    case Fault::kTimeout:
-      return kExitTimeout;
-    case Fault::kConnectTimeout:
-      return kExitConnectTimeout;
-    case Fault::kClosed:
-      return kExitStream;
-    case Fault::kFarExit:
-      return kExitStream;  // when it named no code of its own
+    case Fault::kSystem: return kExitFileIo;  // an errno that nobody on its way could place better
+    case Fault::kUsage: return kExitUsage;
+    case Fault::kProtocol: return kExitProtocol;
+    case Fault::kSelect: return kExitSelect;
+    case Fault::kUnsupported: return kExitUnsupported;
+    case Fault::kStartup: return kExitStartup;
+    case Fault::kSocket: return kExitSocket;
+    case Fault::kFileIo: return kExitFileIo;
+    case Fault::kStream: return kExitStream;
+    case Fault::kDiagnostics: return kExitDiagnostics;
+    case Fault::kIpc: return kExitIpc;
+    case Fault::kInterrupted: return kExitInterrupted;
+    case Fault::kUser1: return kExitUser1;
+    case Fault::kWait: return kExitWait;
+    case Fault::kMemory: return kExitMemory;
+    case Fault::kPartial: return kExitPartial;
+    case Fault::kVanished: return kExitVanished;
+    case Fault::kDeleteLimit: return kExitDeleteLimit;
+    case Fault::kTimeout: return kExitTimeout;
+    case Fault::kConnectTimeout: return kExitConnectTimeout;
+    case Fault::kClosed: return kExitStream;
+    case Fault::kFarExit: return kExitStream;  // when it named no code of its own
   }
   return kExitStream;
 }

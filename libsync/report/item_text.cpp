@@ -184,21 +184,11 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
     const bool deleted = facts.deleted || has_any(facts.item_flags, proto::kDeleted);
     const bool transferred = has_any(facts.item_flags, proto::kTransfer);
     switch (piece.escape) {
-      case 0:
-        out += piece.text;
-        break;
-      case 'a':
-        in_daemon(style.client_address);
-        break;
-      case 'b':
-        amount(transferred ? facts.data_bytes : 0);
-        break;
-      case 'B':
-        pad(std::string_view(mode_text(facts.mode)).substr(1));
-        break;
-      case 'c':
-        amount(transferred ? facts.sums_bytes : 0);
-        break;
+      case 0: out += piece.text; break;
+      case 'a': in_daemon(style.client_address); break;
+      case 'b': amount(transferred ? facts.data_bytes : 0); break;
+      case 'B': pad(std::string_view(mode_text(facts.mode)).substr(1)); break;
+      case 'c': amount(transferred ? facts.sums_bytes : 0); break;
       case 'C':
         if (style.digest_shown && S_ISREG(facts.mode) && facts.digest.size > 0)
           pad(digest_text(facts.digest, style.digest_kind));
@@ -207,7 +197,8 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
         break;
       case 'f': {
         const std::string_view full = facts.full_path.empty() ? facts.name : facts.full_path;
-        pad(style.inside.empty() || full.starts_with('/') ? tidy_path(full) : tidy_path(fmt::format("{}/{}", style.inside, full)));
+        pad(style.inside.empty() || full.starts_with('/') ? tidy_path(full)
+                                                          : tidy_path(fmt::format("{}/{}", style.inside, full)));
         break;
       }
       case 'G':
@@ -216,15 +207,9 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
         else
           pad("DEFAULT");
         break;
-      case 'h':
-        in_daemon(style.client_host);
-        break;
-      case 'i':
-        pad(itemize_text(facts, style));
-        break;
-      case 'l':
-        amount(static_cast<uint64_t>(facts.size));
-        break;
+      case 'h': in_daemon(style.client_host); break;
+      case 'i': pad(itemize_text(facts, style)); break;
+      case 'l': amount(static_cast<uint64_t>(facts.size)); break;
       case 'L': {
         const bool is_link = S_ISLNK(facts.mode) && !deleted;
         if (!facts.xname.empty())
@@ -235,41 +220,22 @@ std::string OutputFormat::render(const ItemFacts& facts, const ItemStyle& style,
           out += "    ", pad("");
         break;
       }
-      case 'm':
-        pad(style.module);
-        break;
+      case 'm': pad(style.module); break;
       case 'M': {
         std::string text = time_text(facts.mtime.sec, '-');
         std::ranges::replace(text, ' ', '-');
         pad(text);
         break;
       }
-      case 'n':
-        pad(S_ISDIR(facts.mode) ? std::string(facts.name) + '/' : std::string(facts.name));
-        break;
-      case 'o':
-        pad(deleted ? "del." : facts.we_send ? "send" : "recv");
-        break;
-      case 'p':
-        pad(fmt::format_int(style.process_id).str(), true);
-        break;
-      case 'P':
-        in_daemon(style.module_path);
-        break;
-      case 't':
-        pad(time_text(now_s));
-        break;
-      case 'u':
-        in_daemon(style.user);
-        break;
-      case 'U':
-        pad(fmt::format_int(style.owner ? facts.uid : 0).str(), true);
-        break;
-      case '%':
-        pad("%");
-        break;
-      default:
-        break;
+      case 'n': pad(S_ISDIR(facts.mode) ? std::string(facts.name) + '/' : std::string(facts.name)); break;
+      case 'o': pad(deleted ? "del." : facts.we_send ? "send" : "recv"); break;
+      case 'p': pad(fmt::format_int(style.process_id).str(), true); break;
+      case 'P': in_daemon(style.module_path); break;
+      case 't': pad(time_text(now_s)); break;
+      case 'u': in_daemon(style.user); break;
+      case 'U': pad(fmt::format_int(style.owner ? facts.uid : 0).str(), true); break;
+      case '%': pad("%"); break;
+      default: break;
     }
   }
   return out;

@@ -26,7 +26,8 @@ struct ItemStyle {
   bool group = false;         // -g: %G is DEFAULT without
   // What %C shows: the list's kind with -c, else the transfer's. An entry without digest gets as many blanks.
   DigestKind digest_kind = DigestKind::kNone;
-  bool digest_shown = true;  // false: a sum with a seed in it (implied MD4 below version 30), which says nothing to others
+  bool digest_shown =
+      true;  // false: a sum with a seed in it (implied MD4 below version 30), which says nothing to others
   int64_t process_id = 0;  // %p
   // Known in a daemon only; elsewhere their escapes stay as they are typed (%m is empty).
   bool daemon = false;

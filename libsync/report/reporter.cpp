@@ -1,6 +1,6 @@
 // Where each kind of text goes, and when an entry is worth a line.
-#include "libsync/report/io_text.h"
 #include "libsync/report/reporter.h"
+#include "libsync/report/io_text.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -36,30 +36,21 @@ constexpr std::string_view kDeletingFormat = "deleting %n";
 // The kind of code that carries a text to the client. Old versions know two kinds only.
 proto::Code code_of(Kind kind, bool rich) {
   switch (kind) {
-    case Kind::kErrorXfer:
-      return proto::Code::kErrorXfer;
-    case Kind::kError:
-      return rich ? proto::Code::kError : proto::Code::kErrorXfer;
-    case Kind::kWarning:
-      return rich ? proto::Code::kWarning : proto::Code::kInfo;
-    default:
-      return proto::Code::kInfo;
+    case Kind::kErrorXfer: return proto::Code::kErrorXfer;
+    case Kind::kError: return rich ? proto::Code::kError : proto::Code::kErrorXfer;
+    case Kind::kWarning: return rich ? proto::Code::kWarning : proto::Code::kInfo;
+    default: return proto::Code::kInfo;
   }
 }
 
 Kind kind_of(proto::Code code) {
   switch (code) {
     case proto::Code::kInfo:
-    case proto::Code::kClient:
-      return Kind::kInfo;
-    case proto::Code::kLog:
-      return Kind::kLog;
-    case proto::Code::kWarning:
-      return Kind::kWarning;
-    case proto::Code::kErrorXfer:
-      return Kind::kErrorXfer;
-    default:
-      return Kind::kError;
+    case proto::Code::kClient: return Kind::kInfo;
+    case proto::Code::kLog: return Kind::kLog;
+    case proto::Code::kWarning: return Kind::kWarning;
+    case proto::Code::kErrorXfer: return Kind::kErrorXfer;
+    default: return Kind::kError;
   }
 }
 
@@ -82,18 +73,12 @@ std::string_view format_of_client(const Options& options) {
 
 std::string_view role_name(Role role) {
   switch (role) {
-    case Role::kClient:
-      return "client";
-    case Role::kServer:
-      return "server";
-    case Role::kSender:
-      return "sender";
-    case Role::kGenerator:
-      return "generator";
-    case Role::kReceiver:
-      return "receiver";
-    case Role::kReceiverStart:
-      return "Receiver";
+    case Role::kClient: return "client";
+    case Role::kServer: return "server";
+    case Role::kSender: return "sender";
+    case Role::kGenerator: return "generator";
+    case Role::kReceiver: return "receiver";
+    case Role::kReceiverStart: return "Receiver";
   }
   return "client";
 }
@@ -170,7 +155,8 @@ struct Reporter::Impl {
 
   // In a client that sends, the receiving roles are those of a local run's other half, which writes errors itself.
   bool is_far_half(Role role) const {
-    return !options.server && options.sender && options.stderr_mode != StderrMode::kClient && (role == Role::kGenerator || role == Role::kReceiver);
+    return !options.server && options.sender && options.stderr_mode != StderrMode::kClient &&
+           (role == Role::kGenerator || role == Role::kReceiver);
   }
 
   // True if the text is on its way to the client.
@@ -204,7 +190,9 @@ struct Reporter::Impl {
   void append_printable(std::string& out, std::string_view text, bool by_server) const {
     if (!by_server || options.eight_bit) return append_escaped(out, text, escape);
     while (!text.empty()) {
-      const auto strange = std::find_if(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0 && !std::isprint(static_cast<unsigned char>(c)); });
+      const auto strange = std::find_if(text.begin(), text.end(), [](char c) {
+        return (c & 0x80) != 0 && !std::isprint(static_cast<unsigned char>(c));
+      });
       const auto plain = static_cast<size_t>(strange - text.begin());
       append_escaped(out, text.substr(0, plain), escape);
       if (plain == text.size()) return;
@@ -306,7 +294,8 @@ Reporter::Reporter(const Options& options, ReporterPorts ports)
   impl_->style.owner = options.owner;
   impl_->style.group = options.group;
   if (options.log_file.empty() || impl_->ports.log) return;
-  Result<io::File> log = io::Dir::open_trusted_file(options.log_file, io::Dir::Use::kAppend, 0644, options.insecure_links);
+  Result<io::File> log =
+      io::Dir::open_trusted_file(options.log_file, io::Dir::Use::kAppend, 0644, options.insecure_links);
   if (log) {
     impl_->log_file = std::move(*log);
     return;
@@ -364,7 +353,8 @@ void Reporter::mute_info(bool muted) { impl_->muted = muted; }
 void Reporter::error_transfer(Role role, std::string_view text, int sys) {
   const std::string what = sys != 0 ? fmt::format(": {} ({})", std::generic_category().message(sys), sys) : "";
   if (role != Role::kSender) state_.receiving_error = true;
-  impl_->say(Kind::kErrorXfer, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what), impl_->is_far_half(role));
+  impl_->say(Kind::kErrorXfer, fmt::format("rsync: [{}] {}{}\n", role_name(role), text, what),
+             impl_->is_far_half(role));
 }
 
 void Reporter::error(Role role, std::string_view text, int sys) {

@@ -101,12 +101,13 @@ class Reporter {
   void info_line(std::string_view line);
   void info_line_if(Info what, int level, std::string_view line);
   void debug_line_if(Debug what, int level, std::string_view line);
-  // Traces (--debug, -vvv) for those who look for a fault: what roles do, worded as rsync does. Nobody asked for them: a look at a
-  // level is all they cost, as long as the arguments are at hand; else ask traces() first.
+  // Traces (--debug, -vvv) for those who look for a fault: what roles do, worded as rsync does. Nobody asked for them:
+  // a look at a level is all they cost, as long as the arguments are at hand; else ask traces() first.
   bool traces(Debug what, int level) const { return options_.verbosity.shows(what, level); }
   template <class... Args>
   void trace(Debug what, int level, fmt::format_string<Args...> text, Args&&... args) {
-    if (traces(what, level)) [[unlikely]] info_line(fmt::format(text, std::forward<Args>(args)...));
+    if (traces(what, level)) [[unlikely]]
+      info_line(fmt::format(text, std::forward<Args>(args)...));
   }
   // To standard output only, not to the log; exactly these bytes.
   void client_text(std::string_view text);

@@ -94,10 +94,8 @@ class Words {
     for (size_t i = 1; i < word.size(); ++i) {
       if (is_capabilities(std::string_view(word).substr(i))) return {};
       switch (verdict_of(word[i], false)) {
-        case Verdict::kUnknown:
-          return unfinished();
-        case Verdict::kBanned:
-          return disabled(fmt::format("-{}", word[i]));
+        case Verdict::kUnknown: return unfinished();
+        case Verdict::kBanned: return disabled(fmt::format("-{}", word[i]));
         case Verdict::kPasses:
           if (word[i] == 'R') request_.relative = true;
       }

@@ -228,7 +228,9 @@ class Output {
     return advance(bytes.size());
   }
   Status block(int32_t number, Bytes content) {
-    if (rules_.trace) rules_.trace(fmt::format("match at {} last_match={} j={} len={} n={}", done_, traced_, number, content.size(), done_ - traced_));
+    if (rules_.trace)
+      rules_.trace(fmt::format("match at {} last_match={} j={} len={} n={}", done_, traced_, number, content.size(),
+                               done_ - traced_));
     traced_ = done_ + content.size();
     whole_file_.update(content);
     TRY(tokens_.match(number, content, out_));
@@ -582,7 +584,8 @@ Result<MatchTotals> match_file(io::MapFile& source, uint64_t source_bytes, const
   }
   if (rules.trace) {
     rules.trace("sending file_sum");
-    rules.trace(fmt::format("false_alarms={} hash_hits={} matches={}", totals.false_alarms, totals.hash_hits, totals.matches));
+    rules.trace(
+        fmt::format("false_alarms={} hash_hits={} matches={}", totals.false_alarms, totals.hash_hits, totals.matches));
   }
   return totals;
 }

@@ -13,10 +13,10 @@
 namespace ocsync::sync {
 
 namespace {
-constexpr int64_t kLookAhead = 1000;      // entries in lists that the far generator has not reached
+constexpr int64_t kLookAhead = 1000;  // entries in lists that the far generator has not reached
 constexpr int64_t kIdleLookAhead = 10000;
-constexpr size_t kQueuedRequests = 256;   // then only the far generator waits
-constexpr size_t kOpenedAhead = 32;       // each holds a descriptor
+constexpr size_t kQueuedRequests = 256;  // then only the far generator waits
+constexpr size_t kOpenedAhead = 32;      // each holds a descriptor
 
 // rsync changes no level within a stream; a list of suffixes counts only where a daemon's module lists every name, and
 // then zlib stores.
@@ -33,8 +33,13 @@ proto::Agreement agreed_on_tokens(const Terms& terms) {
 }  // namespace
 
 Sender::Sender(const Terms& terms, Channel& channel, Scanner& scanner, ListSender& lists)
-    : terms_(terms), channel_(channel), scanner_(scanner), lists_(lists), tokens_(proto::make_token_writer(agreed_on_tokens(terms))),
-      hasher_(terms.agreed), incoming_(kQueuedRequests) {}
+    : terms_(terms),
+      channel_(channel),
+      scanner_(scanner),
+      lists_(lists),
+      tokens_(proto::make_token_writer(agreed_on_tokens(terms))),
+      hasher_(terms.agreed),
+      incoming_(kQueuedRequests) {}
 
 Status Sender::send_one_list() {
   auto segment = TRY(scanner_.next());
@@ -89,14 +94,16 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
   return !(empty && terms_.am_server);
 }
 
-// --- reading ------------------------------------------------------------------------------------------------------------
+// --- reading
+// ------------------------------------------------------------------------------------------------------------
 
 Status Sender::on_message(const proto::Message& message) { return incoming_.push(Told{message}); }
 
 void Sender::hear_the_rest() {
   while (const std::optional<Incoming> incoming = incoming_.try_pop()) {
     const auto* told = std::get_if<Told>(&*incoming);
-    if (const auto* text = told ? std::get_if<proto::TextMessage>(&told->message) : nullptr) terms_.reporter.from_far_side(*text);
+    if (const auto* text = told ? std::get_if<proto::TextMessage>(&told->message) : nullptr)
+      terms_.reporter.from_far_side(*text);
   }
 }
 
@@ -129,7 +136,8 @@ Status Sender::read_all() {
       TRY(incoming_.push(Deleted{counts}));
       continue;
     }
-    if (ndx < 0) return fail(Fault::kProtocol, fmt::format("Invalid file index: {} (-1 - {}) [sender]", ndx, entries_sent_));
+    if (ndx < 0)
+      return fail(Fault::kProtocol, fmt::format("Invalid file index: {} (-1 - {}) [sender]", ndx, entries_sent_));
     Ask ask;
     ask.ndx = ndx;
     ask.item = TRY(proto::read_item(agreed, in));
@@ -143,12 +151,15 @@ Status Sender::read_all() {
       ask.sums_bytes = in.position() - start;
     }
     // Whole files are quickly asked for; a request with sums took longer to read than a wake-up takes.
-    if (ask.index) TRY(incoming_.push(std::move(ask)));
-    else TRY(incoming_.push_quietly(std::move(ask)));
+    if (ask.index)
+      TRY(incoming_.push(std::move(ask)));
+    else
+      TRY(incoming_.push_quietly(std::move(ask)));
   }
 }
 
-// --- writing ------------------------------------------------------------------------------------------------------------
+// --- writing
+// ------------------------------------------------------------------------------------------------------------
 
 int64_t Sender::future() const { return entries_sent_ - reached_; }
 
@@ -223,7 +234,8 @@ Status Sender::answer(Ask& ask) {
     return fail(Fault::kProtocol, fmt::format("File-list index {} not in a live list [sender]", ask.ndx));
   }
   Entry& entry = gap ? segment->parent->entry : segment->by_ndx(ask.ndx);
-  if (terms_.reporter.traces(Debug::kSend, 1)) terms_.reporter.trace(Debug::kSend, 1, "send_files({}, {})", ask.ndx, sources_->full_path(entry));
+  if (terms_.reporter.traces(Debug::kSend, 1))
+    terms_.reporter.trace(Debug::kSend, 1, "send_files({}, {})", ask.ndx, sources_->full_path(entry));
   if (!(ask.item.flags & proto::kTransfer)) {
     show(entry, ask, 0, {});
     TRY(channel_.indexes_out->write(ask.ndx, channel_.out));
@@ -250,7 +262,8 @@ Status Sender::send_values(const Ask& ask, const Entry& entry) {
     const std::string name = terms_.meta->name_here(set, number);
     auto value = sources_->read_xattr(entry, name);
     if (!value)
-      terms_.reporter.error_transfer(Role::kSender, fmt::format("failed to re-read xattr {} for {}", name, entry.path()));
+      terms_.reporter.error_transfer(Role::kSender,
+                                     fmt::format("failed to re-read xattr {} for {}", name, entry.path()));
     values.push_back({number, value ? std::move(*value) : std::string()});
   }
   return proto::write_xattr_values(values, channel_.out);
@@ -305,7 +318,8 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
       terms_.reporter.warning_line(fmt::format("file has vanished: {}", sources_->shown(entry)));
     } else {
       terms_.reporter.state().io_error |= 1;
-      terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_->shown(entry)), file.error().sys);
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_->shown(entry)),
+                                     file.error().sys);
     }
     return refuse();
   }
@@ -318,7 +332,8 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
     }
   } else if (!info.is_regular()) {
     terms_.reporter.state().io_error |= 1;
-    terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_->shown(entry)), EINVAL);
+    terms_.reporter.error_transfer(Role::kSender, fmt::format("send_files failed to open {}", sources_->shown(entry)),
+                                   EINVAL);
     return refuse();
   }
   const bool append = (terms_.append || terms_.append_verify) && !again;
@@ -338,24 +353,32 @@ Status Sender::send_file(Ask& ask, Entry& entry) {
 
   Progress::File line;
   const Segment* segment = window_.find(ask.ndx);
-  if (terms_.progress) line = terms_.progress->begin_file(segment->first_position + (ask.ndx - segment->first_ndx()), static_cast<int64_t>(bytes));
+  if (terms_.progress)
+    line = terms_.progress->begin_file(segment->first_position + (ask.ndx - segment->first_ndx()),
+                                       static_cast<int64_t>(bytes));
   MatchRules rules;
-  rules.inplace = (terms_.agreed.inplace_partial && ask.item.basis == proto::kBasisPartialDir) ||
-                  (terms_.inplace() && (terms_.agreed.item_flags ? ask.item.basis == proto::kBasisTarget : (!o.backup || again)));
+  rules.inplace =
+      (terms_.agreed.inplace_partial && ask.item.basis == proto::kBasisPartialDir) ||
+      (terms_.inplace() && (terms_.agreed.item_flags ? ask.item.basis == proto::kBasisTarget : (!o.backup || again)));
   rules.append = append;
   rules.append_from = append ? ask.head.file_bytes() : 0;
   rules.append_verify = append && terms_.append_verify;
   rules.count_hash_hits = o.verbosity.shows(Debug::kDeltasum);
-  const std::string traced = o.verbosity.shows(Debug::kDeltasum, 2) || o.verbosity.shows(Debug::kSend, 1) ? sources_->full_path(entry) : std::string();
-  if (o.verbosity.shows(Debug::kDeltasum, 2)) rules.trace = [&](std::string_view found) { terms_.reporter.info_line(found); };
+  const std::string traced = o.verbosity.shows(Debug::kDeltasum, 2) || o.verbosity.shows(Debug::kSend, 1)
+                                 ? sources_->full_path(entry)
+                                 : std::string();
+  if (o.verbosity.shows(Debug::kDeltasum, 2))
+    rules.trace = [&](std::string_view found) { terms_.reporter.info_line(found); };
   terms_.reporter.trace(Debug::kDeltasum, 2, "send_files mapped {} of size {}", traced, bytes);
   terms_.reporter.trace(Debug::kDeltasum, 2, "calling match_sums {}", traced);
   rules.progress = [&](uint64_t done) { line.advance(static_cast<int64_t>(done)); };
   // Devices are not mapped: what they hold may change under a mapping without a signal.
-  io::MapFile map(*file, bytes, info.is_regular() ? io::MapFile::Access::kScan : io::MapFile::Access::kSequential, terms_.io.get());
+  io::MapFile map(*file, bytes, info.is_regular() ? io::MapFile::Access::kScan : io::MapFile::Access::kSequential,
+                  terms_.io.get());
   Hasher whole = proto::file_hasher(terms_.agreed);
   TRY(tokens_->begin_file());
-  const MatchTotals totals = TRY(match_file(map, bytes, ask.index.get(), rules, *tokens_, hasher_, whole, out, terms_.stop));
+  const MatchTotals totals =
+      TRY(match_file(map, bytes, ask.index.get(), rules, *tokens_, hasher_, whole, out, terms_.stop));
   TRY(out.bytes(totals.file_sum.bytes().first(digest_bytes(terms_.agreed.transfer_digest))));
   if (o.only_write_batch) TRY(turn_to(RecordingSink::Path::kBoth));
   line.end();
@@ -386,15 +409,18 @@ Status Sender::answer_requests() {
     if (auto* ask = std::get_if<Ask>(&incoming)) {
       if (said_end) {
         // Late link reports of some versions: everything is here already.
-        if (ask->item.flags & proto::kTransfer) return fail(Fault::kProtocol, "got transfer request in phase 2 [sender]");
+        if (ask->item.flags & proto::kTransfer)
+          return fail(Fault::kProtocol, "got transfer request in phase 2 [sender]");
         continue;
       }
       TRY(answer(*ask));
       continue;
     }
     if (const auto* told = std::get_if<Told>(&incoming)) {
-      if (const auto* text = std::get_if<proto::TextMessage>(&told->message)) terms_.reporter.from_far_side(*text);
-      else if (const auto* gone = std::get_if<proto::DeletedMessage>(&told->message)) terms_.reporter.deleted_by_far_side(*gone);
+      if (const auto* text = std::get_if<proto::TextMessage>(&told->message))
+        terms_.reporter.from_far_side(*text);
+      else if (const auto* gone = std::get_if<proto::DeletedMessage>(&told->message))
+        terms_.reporter.deleted_by_far_side(*gone);
       else if (const auto* good = std::get_if<proto::SuccessMessage>(&told->message)) {
         Segment* segment = window_.find(good->ndx);
         if (!segment || good->ndx < segment->first_ndx())
@@ -449,8 +475,10 @@ Status Sender::answer_requests() {
     terms_.reporter.trace(Debug::kSend, 1, "send files finished");
     const int io_error = terms_.reporter.state().io_error;
     if (io_error != io_error_before_ && agreed.no_send_messages) channel_.mux.post(proto::IoErrorMessage{io_error});
-    terms_.reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches={}  hash_hits={}  false_alarms={} data={}",
-        terms_.totals.matches.load(), terms_.totals.hash_hits.load(), terms_.totals.false_alarms.load(), terms_.totals.literal_bytes.load()));
+    terms_.reporter.debug_line_if(Debug::kDeltasum, 1,
+                                  fmt::format("total: matches={}  hash_hits={}  false_alarms={} data={}",
+                                              terms_.totals.matches.load(), terms_.totals.hash_hits.load(),
+                                              terms_.totals.false_alarms.load(), terms_.totals.literal_bytes.load()));
     TRY(proto::write_done(*channel_.indexes_out, channel_.out));
     terms_.reporter.heap(Role::kSender);
     TRY(send_statistics(read_before_mark));

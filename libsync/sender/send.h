@@ -4,10 +4,10 @@
 // message of the far side is shown in the order it came among the requests.
 #pragma once
 
-#include <optional>
-#include <deque>
 #include <atomic>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <variant>
 
 #include "libio/base/queue.h"
@@ -44,9 +44,9 @@ class Sender {
     proto::Item item;
     std::unique_ptr<BlockIndex> index;  // null: no usable sums
     proto::SumHead head;
-    std::vector<int32_t> xattrs;        // item numbers whose values are asked for
-    uint64_t sums_bytes = 0;            // how long head and sums were on the wire
-    std::optional<io::File> source;     // opened ahead of its turn
+    std::vector<int32_t> xattrs;     // item numbers whose values are asked for
+    uint64_t sums_bytes = 0;         // how long head and sums were on the wire
+    std::optional<io::File> source;  // opened ahead of its turn
   };
   struct Done {
     uint64_t bytes_read;  // when the mark was read; the stream belongs to the other role
@@ -85,12 +85,12 @@ class Sender {
   proto::BlockHasher hasher_;
   SegmentWindow window_;
   int64_t entries_sent_ = 0;
-  int64_t reached_ = 0;            // entries up to the end of the list that the last request was in
+  int64_t reached_ = 0;  // entries up to the end of the list that the last request was in
   bool list_complete_ = false;
   int phase_ = 0;
   int io_error_before_ = 0;
   Queue<Incoming> incoming_;
-  std::deque<Incoming> taken_;     // from the queue already, to look at before their turn
+  std::deque<Incoming> taken_;  // from the queue already, to look at before their turn
   // For the reading half.
   std::atomic<int> lists_sent_{0};
   std::atomic<bool> all_lists_sent_{false};

@@ -28,8 +28,10 @@ Result<io::File> SourceView::open(const Entry& entry) {
   if (follows_) {
     auto file = where->open_read(leaf, no_atime);
     if (file || file.error().sys != ELOOP) return file;
-    // The kernel counts the links of a whole path; ours may have been gone through in part when the directory was opened.
-    if (!entry.dir_view().empty() && caches_[Scanner::root_of(entry)]->too_many_links(entry.path())) return fail(Error(ELOOP));
+    // The kernel counts the links of a whole path; ours may have been gone through in part when the directory was
+    // opened.
+    if (!entry.dir_view().empty() && caches_[Scanner::root_of(entry)]->too_many_links(entry.path()))
+      return fail(Error(ELOOP));
     return where->open_read_following(leaf);
   }
   return where->open_read(leaf, no_atime);
@@ -60,10 +62,13 @@ std::string SourceView::full_path(const Entry& entry) const {
   return typed + (typed.ends_with("/") ? "" : "/") + path;
 }
 
-std::string SourceView::shown(const Entry& entry) const { return scanner_.shown(Scanner::root_of(entry), entry.path()); }
+std::string SourceView::shown(const Entry& entry) const {
+  return scanner_.shown(Scanner::root_of(entry), entry.path());
+}
 
-// Whatever is followed for reading: a source is not removed through a symlink that leads out of the directory it stands in, for what
-// it leads to may be anybody's. A module's links are confined already, and --insecure-links asks for the old ways.
+// Whatever is followed for reading: a source is not removed through a symlink that leads out of the directory it stands
+// in, for what it leads to may be anybody's. A module's links are confined already, and --insecure-links asks for the
+// old ways.
 Result<std::shared_ptr<const io::Dir>> SourceView::dir_to_remove_from(const Entry& entry) {
   const Options& o = terms_.options;
   if (entry.dir_view().empty() || !o.module_name.empty() || o.insecure_links) return dir(entry);
@@ -92,15 +97,20 @@ void SourceView::remove(const Entry& entry, const std::optional<proto::SuccessMe
   const auto leaf = io::Leaf::check(entry.leaf());
   if (!where) {
     const int error = where.error().sys == EXDEV ? ELOOP : where.error().sys;
-    if (error == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
-    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to secure-open-parent {}", name), error);
+    if (error == ENOENT)
+      terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to secure-open-parent {}", name), error);
     return;
   }
   if (!leaf) return;
   const auto info = terms_.options.copy_links ? (*where)->info_following(*leaf) : (*where)->info(*leaf);
   if (!info) {
-    if (info.error().sys == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
-    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to re-lstat {}", name), info.error().sys);
+    if (info.error().sys == ENOENT)
+      terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to re-lstat {}", name),
+                                     info.error().sys);
     return;
   }
   if (arrived && arrived->dev == info->dev && arrived->ino == info->ino) {
@@ -108,15 +118,17 @@ void SourceView::remove(const Entry& entry, const std::optional<proto::SuccessMe
     return;
   }
   // Of what a followed link led to, the link itself says another size.
-  const bool same = (info->is_device() || static_cast<int64_t>(info->size) == entry.size) && info->mtime.sec == entry.mtime &&
-                    (entry.nsec == 0 || info->mtime.nsec == entry.nsec);
+  const bool same = (info->is_device() || static_cast<int64_t>(info->size) == entry.size) &&
+                    info->mtime.sec == entry.mtime && (entry.nsec == 0 || info->mtime.nsec == entry.nsec);
   if (!same) {
     terms_.reporter.sender_error_line(fmt::format("ERROR: Skipping sender remove for changed file: {}", name));
     return;
   }
   if (const Status gone = (*where)->unlink(*leaf); !gone) {
-    if (gone.error().sys == ENOENT) terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
-    else terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to remove {}", name), gone.error().sys);
+    if (gone.error().sys == ENOENT)
+      terms_.reporter.info_line(fmt::format("sender file already removed: {}", name));
+    else
+      terms_.reporter.error_transfer(Role::kSender, fmt::format("sender failed to remove {}", name), gone.error().sys);
     return;
   }
   terms_.reporter.info_line_if(Info::kRemove, 1, fmt::format("sender removed {}", name));

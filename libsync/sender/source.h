@@ -19,8 +19,9 @@ class SourceView {
   Result<io::File> open(const Entry& entry);
   // The value of one attribute, as it is now.
   Result<std::string> read_xattr(const Entry& entry, const std::string& name);
-  // --remove-source-files: removes the source if it is still the one that was listed, lies where no symlink led out on the way,
-  // and is not what arrived (`arrived`: what lies at the destination, where that is known). Problems are reported.
+  // --remove-source-files: removes the source if it is still the one that was listed, lies where no symlink led out on
+  // the way, and is not what arrived (`arrived`: what lies at the destination, where that is known). Problems are
+  // reported.
   void remove(const Entry& entry, const std::optional<proto::SuccessMessage::Place>& arrived);
   // %f of a sender.
   std::string full_path(const Entry& entry) const;

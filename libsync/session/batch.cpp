@@ -33,8 +33,10 @@ Result<io::File> create(const std::string& path, uint32_t mode, Fault fault, con
 std::string single_quoted(std::string_view word) {
   std::string out = "'";
   for (const char c : word) {
-    if (c == '\'') out += "'\\''";
-    else out += c;
+    if (c == '\'')
+      out += "'\\''";
+    else
+      out += c;
   }
   return out + "'";
 }
@@ -44,7 +46,8 @@ std::string script_word(std::string_view word) {
   const size_t equals = word.find('=');
   if (!word.starts_with('-') || equals == std::string_view::npos) return single_quoted(word);
   for (const char c : word.substr(0, equals)) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
+    const bool plain =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
     if (!plain) return single_quoted(word);
   }
   return std::string(word.substr(0, equals + 1)) + single_quoted(word.substr(equals + 1));
@@ -105,7 +108,8 @@ class BatchWriter::FileSink final : public ByteSink {
   Status pass_on(Bytes bytes) {
     const Status written = put(file_.fd(), bytes);
     if (written) return {};
-    return fail(Fault::kStream, fmt::format("safe_write failed to write {} bytes to batch file", bytes.size()), written.error().sys);
+    return fail(Fault::kStream, fmt::format("safe_write failed to write {} bytes to batch file", bytes.size()),
+                written.error().sys);
   }
   io::File file_;
   std::vector<std::byte> buffer_;
@@ -129,7 +133,8 @@ Status BatchWriter::write_script(const Options& options, const FilterRules& rule
   const std::string text = TRY(replay_script(options, rules.to_text(), agreed.full_filter_prefixes));
   const Status written = put(script_.fd(), as_bytes(text));
   script_.close();
-  if (!written) return fail(Fault::kFileIo, fmt::format("Batch file {}.sh write error", options.write_batch), written.error().sys);
+  if (!written)
+    return fail(Fault::kFileIo, fmt::format("Batch file {}.sh write error", options.write_batch), written.error().sys);
   return {};
 }
 
@@ -157,7 +162,8 @@ Result<std::string> replay_script(const Options& options, const std::vector<std:
     const std::string_view word = *words[i];
     // Which files take part is in the batch already. A value may be the next word.
     bool left_out = word == "-f";
-    for (const char* option : {"--files-from", "--filter", "--include", "--exclude"}) left_out = left_out || word.starts_with(option);
+    for (const char* option : {"--files-from", "--filter", "--include", "--exclude"})
+      left_out = left_out || word.starts_with(option);
     if (left_out) {
       if (word.find('=') == std::string_view::npos) ++i;
       continue;
@@ -165,8 +171,11 @@ Result<std::string> replay_script(const Options& options, const std::vector<std:
     size_t written = 0;
     for (const std::string_view option : {"--write-batch", "--only-write-batch"})
       if (word.starts_with(option)) written = option.size();
-    if (written == 0) text += " " + script_word(word);
-    else text += " --read-batch" + (word.substr(written).starts_with('=') ? "=" + script_word(word.substr(written + 1)) : std::string());
+    if (written == 0)
+      text += " " + script_word(word);
+    else
+      text += " --read-batch" +
+              (word.substr(written).starts_with('=') ? "=" + script_word(word.substr(written + 1)) : std::string());
   }
   const Operand last = parse_operand(options.operands.back());
   text += " ${1:-" + script_word(last.where == Operand::Where::kLocal ? options.operands.back() : last.path) + "}";

@@ -26,7 +26,8 @@ class BatchWriter {
   ~BatchWriter();
   // Once both ends have agreed: the script, with the command line's `rules`.
   Status write_script(const Options& options, const FilterRules& rules, const proto::Agreement& agreed);
-  // The head; from here on `channel` records what it sends, or hears if we receive. Call it when the first list is next.
+  // The head; from here on `channel` records what it sends, or hears if we receive. Call it when the first list is
+  // next.
   Status begin(const Options& options, const proto::Agreement& agreed, Channel& channel, bool we_send);
   // All of it is in the file.
   Status finish();

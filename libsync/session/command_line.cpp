@@ -30,8 +30,11 @@ int run_command_line(std::span<const char* const> argv) {
     const int code = exit_code_of(command.error());
     const bool far_side = argv.size() > 1 && std::string_view(argv[1]) == "--server";
     const Error& error = command.error();
-    const std::string text = error.sys == 0 ? error.text : fmt::format("rsync: [client] {}: {} ({})", error.text, std::generic_category().message(error.sys), error.sys);
-    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [{}=3.5.0]\n", text, exit_text(code), code, far_side ? "server" : "client");
+    const std::string text = error.sys == 0 ? error.text
+                                            : fmt::format("rsync: [client] {}: {} ({})", error.text,
+                                                          std::generic_category().message(error.sys), error.sys);
+    fmt::print(stderr, "{}\nrsync error: {} (code {}) at options.cpp(1) [{}=3.5.0]\n", text, exit_text(code), code,
+               far_side ? "server" : "client");
     return code;
   }
   const io::SignalWatch signals(stop);
@@ -39,12 +42,9 @@ int run_command_line(std::span<const char* const> argv) {
     case ParsedCommand::What::kPrint:
       std::fputs(command->text.c_str(), stdout);
       return std::fflush(stdout) == 0 ? 0 : kExitDiagnostics;
-    case ParsedCommand::What::kSecluded:
-      return run_secluded_server(*command, environment, stop);
-    case ParsedCommand::What::kDaemon:
-      return run_daemon(command->daemon, stop);
-    case ParsedCommand::What::kRun:
-      break;
+    case ParsedCommand::What::kSecluded: return run_secluded_server(*command, environment, stop);
+    case ParsedCommand::What::kDaemon: return run_daemon(command->daemon, stop);
+    case ParsedCommand::What::kRun: break;
   }
   return command->options.server ? run_server(command->options, stop) : run_client(command->options, stop);
 }

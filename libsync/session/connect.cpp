@@ -18,14 +18,15 @@
 
 namespace ocsync::sync {
 
-Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon, std::vector<std::string> far_words,
-                                     Reporter& reporter) {
+Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon,
+                                     std::vector<std::string> far_words, Reporter& reporter) {
   const char* variable = std::getenv("RSYNC_RSH");
   std::vector<std::string> words = TRY(shell_words(options, variable && *variable ? variable : "ssh", far, daemon));
   words.push_back(options.rsync_path);
   words.insert(words.end(), far_words.begin(), far_words.end());
-  reporter.trace(Debug::kCmd, 2, "cmd={} machine={} user={} path={}", options.shell.empty() ? "<NULL>" : options.shell, far.host.empty() ? "<NULL>" : far.host,
-                 far.user.empty() ? "<NULL>" : far.user, far.path.empty() ? "<NULL>" : far.path);
+  reporter.trace(Debug::kCmd, 2, "cmd={} machine={} user={} path={}", options.shell.empty() ? "<NULL>" : options.shell,
+                 far.host.empty() ? "<NULL>" : far.host, far.user.empty() ? "<NULL>" : far.user,
+                 far.path.empty() ? "<NULL>" : far.path);
   if (reporter.traces(Debug::kCmd, 2)) {
     std::string each;
     for (size_t i = 0; i < words.size(); ++i) each += fmt::format("cmd[{}]={} ", i, words[i]);
@@ -36,7 +37,8 @@ Result<FarProgram> start_far_program(const Options& options, const Operand& far,
     for (const std::string& word : words) {
       // Quoted as far as a reader needs it to tell the words apart.
       const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::strchr(",.-_=+@/", c) != nullptr;
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::strchr(",.-_=+@/", c) != nullptr;
       });
       line += plain ? fmt::format(" {}", word) : fmt::format(" \"{}\"", word);
     }
@@ -53,8 +55,8 @@ Result<FarProgram> start_far_program(const Options& options, const Operand& far,
   return FarProgram{std::move(*child), {}};
 }
 
-Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send, const std::vector<std::string>& paths,
-                                  Reporter& reporter) {
+Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send,
+                                  const std::vector<std::string>& paths, Reporter& reporter) {
   const FarArguments far_words = TRY(far_command(options, we_send, paths));
   FarProgram program = TRY(start_far_program(options, far, false, far_words.words, reporter));
   program.secluded = far_words.secluded;
@@ -82,12 +84,15 @@ int finish_far_side(FarProgram& program, Connection& connection) {
 // The far side's own words name no host, and may have scrolled away.
 void tell_how_it_ended(std::string_view host, int code, Reporter& reporter) {
   if (code > 0)
-    reporter.error_line(fmt::format("ocsync: host \"{}\", during the transfer: the far side ended with code {} ({})", host, code, exit_text(code)), false);
+    reporter.error_line(fmt::format("ocsync: host \"{}\", during the transfer: the far side ended with code {} ({})",
+                                    host, code, exit_text(code)),
+                        false);
 }
 
 int abandon_far_side(FarProgram& program, Connection& connection, const Error& error, const Options& options,
                      const Operand& far, Reporter& reporter) {
-  const bool stream_broke = error.fault == Fault::kStream || error.fault == Fault::kSocket || error.fault == Fault::kFarExit;
+  const bool stream_broke =
+      error.fault == Fault::kStream || error.fault == Fault::kSocket || error.fault == Fault::kFarExit;
   std::optional<int> status = program.child.poll_exit();
   const auto wait_a_moment = [&](int ms) {
     const Deadline deadline = Deadline::in_ms(ms);
@@ -97,7 +102,8 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
     while (!(ended = program.child.poll_exit()) && !deadline.passed()) {
       // What it still sends must not keep it from ending.
       pollfd ready{program.child.out(), POLLIN, 0};
-      if (::poll(open ? &ready : nullptr, open ? 1 : 0, 10) > 0) open = ::read(program.child.out(), scrap, sizeof scrap) > 0;
+      if (::poll(open ? &ready : nullptr, open ? 1 : 0, 10) > 0)
+        open = ::read(program.child.out(), scrap, sizeof scrap) > 0;
     }
     return ended;
   };
@@ -107,20 +113,34 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
     program.child.close_in();
     // If the stream broke, it is about to end, and its code tells more than that. If not, it has just been told to end,
     // its code is ours, and it gets a moment to tidy up.
-    if (stream_broke) status = wait_a_moment(3000);
-    else gone = wait_a_moment(300).has_value();
+    if (stream_broke)
+      status = wait_a_moment(3000);
+    else
+      gone = wait_a_moment(300).has_value();
   }
   const std::string host = far.host.empty() ? "?" : far.host;
   const bool nothing_said = connection.activity.bytes_in < 5;
   if (status && *status != 0 && nothing_said && stream_broke) {
     if (*status == 127)
-      reporter.error_line(fmt::format("ocsync: host \"{}\", starting the far side: no program \"{}\" there (--rsync-path says where it is)", host, options.rsync_path), false);
+      reporter.error_line(
+          fmt::format(
+              "ocsync: host \"{}\", starting the far side: no program \"{}\" there (--rsync-path says where it is)",
+              host, options.rsync_path),
+          false);
     else
-      reporter.error_line(fmt::format("ocsync: host \"{}\", connecting: the remote shell ended with code {} before the far side answered", host, *status), false);
+      reporter.error_line(
+          fmt::format(
+              "ocsync: host \"{}\", connecting: the remote shell ended with code {} before the far side answered", host,
+              *status),
+          false);
   } else if (error.fault == Fault::kFarExit && !nothing_said) {
     tell_how_it_ended(host, error.code, reporter);
   } else if (error.fault == Fault::kProtocol && error.text.starts_with("protocol version mismatch")) {
-    reporter.error_line(fmt::format("ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)", host), false);
+    reporter.error_line(
+        fmt::format(
+            "ocsync: host \"{}\", first contact: something there prints before the far side speaks (a login script?)",
+            host),
+        false);
   }
   if (gone) return 0;
   if (!status) {
@@ -132,7 +152,8 @@ int abandon_far_side(FarProgram& program, Connection& connection, const Error& e
   return *status >= 128 && *status < 255 ? 0 : *status;
 }
 
-Result<FarSide> FarSide::reach(const Options& options, const Journey& journey, bool we_send, Reporter& reporter, io::Stop& stop) {
+Result<FarSide> FarSide::reach(const Options& options, const Journey& journey, bool we_send, Reporter& reporter,
+                               io::Stop& stop) {
   FarSide side(options, journey, we_send, reporter);
   if (!journey.daemon) {
     const std::vector<std::string> paths = we_send ? std::vector{journey.destination.value_or(".")} : journey.sources;
@@ -152,13 +173,12 @@ Result<bool> FarSide::introduce(Connection& connection) {
     only_listed_ = !talk.goes_on;
     return talk.goes_on;
   }
-  if (!program_->secluded.empty()) TRY(proto::write_args(secluded_to_wire(options_->iconv, false, program_->secluded), connection.channel.out));
+  if (!program_->secluded.empty())
+    TRY(proto::write_args(secluded_to_wire(options_->iconv, false, program_->secluded), connection.channel.out));
   return true;
 }
 
-void FarSide::bring_down(Connection& connection) {
-  connection.activity.give_up();
-}
+void FarSide::bring_down(Connection& connection) { connection.activity.give_up(); }
 
 int FarSide::finish(Connection& connection) {
   if (program_) {

@@ -15,10 +15,10 @@ struct FarProgram {
 };
 // `paths`: what is asked of (or given to) the far side.
 // `words`: the far side's own command line, where it is not the usual one (a daemon reached through a shell).
-Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon, std::vector<std::string> words,
-                                     Reporter& reporter);
-Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send, const std::vector<std::string>& paths,
-                                  Reporter& reporter);
+Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon,
+                                     std::vector<std::string> words, Reporter& reporter);
+Result<FarProgram> start_far_side(const Options& options, const Operand& far, bool we_send,
+                                  const std::vector<std::string>& paths, Reporter& reporter);
 
 // A connection's end: half-closes, waits for the program, and returns its exit code (0 if it did well). What it still
 // says until then is shown.
@@ -34,7 +34,7 @@ class FarSide {
  public:
   static Result<FarSide> reach(const Options& options, const Journey& journey, bool we_send, Reporter& reporter,
                                io::Stop& stop);
-  int in_fd() const { return program_ ? program_->child.out() : socket_.get(); }   // read from here
+  int in_fd() const { return program_ ? program_->child.out() : socket_.get(); }  // read from here
   int out_fd() const { return program_ ? program_->child.in() : socket_.get(); }
   // What comes before the protocol: secluded arguments, or the whole conversation with a daemon. False: that was all
   // (a list of modules).

@@ -12,9 +12,9 @@
 #include "libio/os/socket.h"
 #include "libio/os/terminal.h"
 #include "libproto/args.h"
-#include "libsync/list/name_charset.h"
 #include "libproto/auth.h"
 #include "libproto/daemon_lines.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/options/far_args.h"
 #include "libsync/session/pieces.h"
 
@@ -117,9 +117,11 @@ Result<std::string> read_password_file(const Options& options) {
   } else {
     auto file = io::Dir::open_trusted_file(options.password_file, io::Dir::Use::kRead, 0600, options.insecure_links);
     if (!file)
-      return fail(Fault::kUsage, fmt::format("could not open password file {}", options.password_file), file.error().sys);
+      return fail(Fault::kUsage, fmt::format("could not open password file {}", options.password_file),
+                  file.error().sys);
     struct stat st{};
-    if (::fstat(file->fd(), &st) != 0) return fail(Fault::kUsage, fmt::format("fstat({})", options.password_file), errno);
+    if (::fstat(file->fd(), &st) != 0)
+      return fail(Fault::kUsage, fmt::format("fstat({})", options.password_file), errno);
     if ((st.st_mode & 06) != 0) return fail(Fault::kUsage, "ERROR: password file must not be other-accessible");
     if (::getuid() == 0 && st.st_uid != 0)
       return fail(Fault::kUsage, "ERROR: password file must be owned by root when running as root");
@@ -144,7 +146,8 @@ Status send_early_input(const Options& options, Writer& out) {
   auto file = io::Dir::open_trusted_file(options.early_input, io::Dir::Use::kRead, 0600, options.insecure_links);
   struct stat st{};
   if (!file) return fail(Fault::kStartup, fmt::format("failed to open {}", options.early_input), file.error().sys);
-  if (::fstat(file->fd(), &st) != 0) return fail(Fault::kStartup, fmt::format("failed to open {}", options.early_input), errno);
+  if (::fstat(file->fd(), &st) != 0)
+    return fail(Fault::kStartup, fmt::format("failed to open {}", options.early_input), errno);
   if (st.st_size > static_cast<off_t>(proto::kMaxEarlyInput))
     return fail(Fault::kStartup, fmt::format("{} is > {} bytes.", options.early_input, proto::kMaxEarlyInput));
   if (st.st_size == 0) return {};
@@ -208,8 +211,7 @@ Result<WebProxy> parse_web_proxy(std::string_view text) {
   if (const size_t at = text.rfind('@'); at != text.npos) {
     const std::string_view login = text.substr(0, at);
     const size_t colon = login.find(':');
-    if (colon == login.npos)
-      return fail(Fault::kSocket, "invalid proxy specification: should be USER:PASS@HOST:PORT");
+    if (colon == login.npos) return fail(Fault::kSocket, "invalid proxy specification: should be USER:PASS@HOST:PORT");
     proxy.has_login = true;
     proxy.user = login.substr(0, colon);
     proxy.password = login.substr(colon + 1);
@@ -229,7 +231,8 @@ Result<std::string> proxy_request(const WebProxy& proxy, std::string_view host, 
   std::string login;
   if (proxy.has_login) {
     const std::string text = proxy.user + ":" + proxy.password;
-    if ((text.size() * 8 + 5) / 6 >= kProxyLineMax - 2) return fail(Fault::kSocket, "authentication information is too long");
+    if ((text.size() * 8 + 5) / 6 >= kProxyLineMax - 2)
+      return fail(Fault::kSocket, "authentication information is too long");
     login = "\r\nProxy-Authorization: Basic " + proto::base64(as_bytes(text), true);
   }
   std::string request = fmt::format("CONNECT {}:{} HTTP/1.0{}\r\n\r\n", host, port, login);
@@ -249,8 +252,10 @@ std::vector<std::string> daemon_paths(const std::vector<std::string>& paths, boo
     }
     std::string word = path.starts_with('-') ? "./" : "";
     for (size_t i = 0; i < path.size(); ++i) {
-      if (!old_args && std::string_view(path).substr(i).starts_with(split)) word += "[ ]";
-      else word += path[i];
+      if (!old_args && std::string_view(path).substr(i).starts_with(split))
+        word += "[ ]";
+      else
+        word += path[i];
     }
     words.push_back(std::move(word));
   }
@@ -263,10 +268,12 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
   const int port = journey.far.port > 0 ? journey.far.port : kDefaultPort;
   const std::vector<std::string>& sources = journey.sources;
   const std::string first = we_send ? journey.destination.value_or("") : sources.empty() ? std::string() : sources[0];
-  if (first.starts_with('/')) return fail(Fault::kStartup, "ERROR: The remote path must start with a module name not a /");
+  if (first.starts_with('/'))
+    return fail(Fault::kStartup, "ERROR: The remote path must start with a module name not a /");
   const std::string program = variable("RSYNC_CONNECT_PROG");
-  reporter.debug_line_if(Debug::kConnect, 1, fmt::format("{}opening tcp connection to {} port {}",
-                         program.empty() ? "" : "Using RSYNC_CONNECT_PROG instead of ", host, port));
+  reporter.debug_line_if(Debug::kConnect, 1,
+                         fmt::format("{}opening tcp connection to {} port {}",
+                                     program.empty() ? "" : "Using RSYNC_CONNECT_PROG instead of ", host, port));
   if (!program.empty()) return start_connect_program(TRY(connect_program(program, host)));
 
   io::ConnectOptions wishes;
@@ -295,8 +302,10 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
     return fail(std::move(error));
   }
   if (reporter.traces(Debug::kConnect, 2))
-    if (const auto peer = io::peer_of(fd->get())) reporter.trace(Debug::kConnect, 2, "Connected to {} ({})", to_host, peer->address);
-  io::apply_each_socket_option(fd->get(), options.sockopts, [&](const Error& error) { reporter.error_line(error.text, false); });
+    if (const auto peer = io::peer_of(fd->get()))
+      reporter.trace(Debug::kConnect, 2, "Connected to {} ({})", to_host, peer->address);
+  io::apply_each_socket_option(fd->get(), options.sockopts,
+                               [&](const Error& error) { reporter.error_line(error.text, false); });
   if (!request.empty()) TRY(pass_proxy(fd->get(), request, options, stop));
   return fd;
 }
@@ -318,7 +327,8 @@ Result<DaemonTalk> talk_to_daemon(const Options& options, const Journey& journey
     if (line || (line.error().fault != Fault::kStartup && line.error().fault != Fault::kStream)) return line;
     return fail(Fault::kStartup, instead);
   };
-  const std::string first = TRY(said(proto::read_line(in, proto::kDaemonLineMax), "rsync: did not see server greeting"));
+  const std::string first =
+      TRY(said(proto::read_line(in, proto::kDaemonLineMax), "rsync: did not see server greeting"));
   const proto::Greeting greeting = TRY(proto::parse_greeting(first, proto::Reading::kClient));
   talk.version = proto::agree_version(own, 0, greeting);
   if (talk.version < proto::kOldestVersion)
@@ -345,18 +355,15 @@ Result<DaemonTalk> talk_to_daemon(const Options& options, const Journey& journey
     std::string line = TRY(said(proto::read_line(in, proto::kDaemonLineMax), "rsync: didn't get server startup line"));
     const proto::Answer answer = proto::parse_answer(std::move(line));
     switch (answer.kind) {
-      case proto::Answer::Kind::kExit:
-        return talk;
-      case proto::Answer::Kind::kError:
-        return fail(Fault::kStartup, answer.line);
+      case proto::Answer::Kind::kExit: return talk;
+      case proto::Answer::Kind::kError: return fail(Fault::kStartup, answer.line);
       case proto::Answer::Kind::kAuthRequired:
         TRY(log_in(options, journey, greeting, talk.version, answer.challenge, out));
         continue;
       case proto::Answer::Kind::kText:
         if (!options.no_motd) reporter.info_line(answer.line);
         continue;
-      case proto::Answer::Kind::kOk:
-        break;
+      case proto::Answer::Kind::kOk: break;
     }
     break;
   }

@@ -8,7 +8,8 @@ namespace ocsync::sync {
 int Ending::close(int code) {
   if (totals_) reporter_.log_closing(code, we_send_, *totals_);
   if (code != 0) reporter_.exit_line(code, role_, "main.cpp(1)");
-  reporter_.trace(Debug::kExit, 1, "[{}] _exit_cleanup(code={}, file=main.cpp, line=1): about to call exit({})", role_name(role_), code, code);
+  reporter_.trace(Debug::kExit, 1, "[{}] _exit_cleanup(code={}, file=main.cpp, line=1): about to call exit({})",
+                  role_name(role_), code, code);
   reporter_.flush();
   return code;
 }

@@ -19,16 +19,16 @@
 #include "libsync/receiver/local_transfers.h"
 #include "libsync/report/io_text.h"
 #include "libsync/report/progress.h"
-#include "libsync/session/copy_as.h"
 #include "libsync/session/batch.h"
+#include "libsync/session/copy_as.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
-#include "libsync/session/push.h"
-#include "libsync/session/serve.h"
 #include "libsync/session/pieces.h"
+#include "libsync/session/push.h"
 #include "libsync/session/receiving.h"
 #include "libsync/session/roles.h"
 #include "libsync/session/sending.h"
+#include "libsync/session/serve.h"
 
 namespace ocsync::sync {
 
@@ -82,7 +82,8 @@ Result<proto::Agreement> agree_with_ourselves(const Options& options) {
   proto::HandshakeWishes wishes = wishes_of(options, false, true);
   wishes.same_program = true;
   uint32_t compat = 0x1fe;
-  if (wants_incremental_recursion(options, true) && wants_incremental_recursion(receiving, false)) compat |= proto::kCompatIncRecurse;
+  if (wants_incremental_recursion(options, true) && wants_incremental_recursion(receiving, false))
+    compat |= proto::kCompatIncRecurse;
   // Nobody has ever spoken such a version: the other end would take it for noise.
   if (options.protocol > proto::kHighestAnnounced) TRY(proto::settle_version(options.protocol, proto::kNewestVersion));
   const int version = std::min(options.protocol, proto::kNewestVersion);
@@ -90,19 +91,24 @@ Result<proto::Agreement> agree_with_ourselves(const Options& options) {
   agreed.seed = options.checksum_seed != 0 ? options.checksum_seed : wishes.fresh_seed;
   std::optional<std::string> checksum, compression;
   if (version >= 30 && wishes.checksum_choice.empty())
-    checksum = proto::choose_algorithm(proto::AlgorithmList::kChecksum, proto::offered_list(proto::AlgorithmList::kChecksum, false, wishes.checksum_list),
-                                       proto::offered_list(proto::AlgorithmList::kChecksum, true, wishes.checksum_list));
+    checksum =
+        proto::choose_algorithm(proto::AlgorithmList::kChecksum,
+                                proto::offered_list(proto::AlgorithmList::kChecksum, false, wishes.checksum_list),
+                                proto::offered_list(proto::AlgorithmList::kChecksum, true, wishes.checksum_list));
   if (version >= 30 && wishes.compress && wishes.compress_choice.empty())
-    compression = proto::choose_algorithm(proto::AlgorithmList::kCompression, proto::offered_list(proto::AlgorithmList::kCompression, false, wishes.compress_list),
-                                          proto::offered_list(proto::AlgorithmList::kCompression, true, wishes.compress_list));
+    compression =
+        proto::choose_algorithm(proto::AlgorithmList::kCompression,
+                                proto::offered_list(proto::AlgorithmList::kCompression, false, wishes.compress_list),
+                                proto::offered_list(proto::AlgorithmList::kCompression, true, wishes.compress_list));
   TRY(proto::settle_algorithms(agreed, wishes, false, checksum, compression));
   TRY(proto::check_version_gates(wishes, agreed));
   return agreed;
 }
 
 // Sources and destination on this machine, without a wire between them.
-Status copy_directly(const Terms& terms, const FilterRules& filters, const std::string& base, const std::vector<std::string>& names,
-                     const std::optional<std::string>& destination, Role& blame) {
+Status copy_directly(const Terms& terms, const FilterRules& filters, const std::string& base,
+                     const std::vector<std::string>& names, const std::optional<std::string>& destination,
+                     Role& blame) {
   const Options& o = terms.options;
   terms.meta->serve_both_ends();
   if (filters.has_xattr_rules()) terms.meta->policy.filters = &filters;
@@ -116,14 +122,16 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   const auto ids = system_names();
   auto setup = IdMap::Setup::of_process(o, true);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
-  if (terms.reporter.traces(Debug::kOwn, 2)) setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
+  if (terms.reporter.traces(Debug::kOwn, 2))
+    setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
   ListReceiver lists(terms, no_reader, TRY(IdMap::from_options(o, std::move(setup), *ids)), {});
   TRY(lists.heed(filters));
 
   const auto prepare = [&](Segment& segment) -> Status {
     TRY(lists.adopt(segment));
     // What the list would have weighed on a wire, near enough for the closing lines.
-    for (int32_t i = 0; i < segment.count(); ++i) terms.totals.total_sent += static_cast<int64_t>(segment.added(i).leaf_view().size()) + 12;
+    for (int32_t i = 0; i < segment.count(); ++i)
+      terms.totals.total_sent += static_cast<int64_t>(segment.added(i).leaf_view().size()) + 12;
     if (segment.parent_dir() < 0 && terms.agreed.incremental && segment.count() > 0 && segment.sorted(0).is_root())
       segment.parent = segment.dir_added(segment.added_position(0));
     return {};
@@ -196,23 +204,31 @@ Status copy_directly(const Terms& terms, const FilterRules& filters, const std::
   };
   std::vector<std::function<Status()>> roles{scan, generate};
   // Where nothing is left to look for, a second thread would not be worth its start.
-  if (scanner.exhausted()) roles = {[&]() -> Status { TRY(scan()); return generate(); }};
+  if (scanner.exhausted())
+    roles = {[&]() -> Status {
+      TRY(scan());
+      return generate();
+    }};
   const Status status = run_together(std::move(roles), [&] {
     events.close();
     room.close();
   });
-  if (scan_failed) blame = Role::kSender;
-  else if (rules_failed) blame = Role::kGenerator;
+  if (scan_failed)
+    blame = Role::kSender;
+  else if (rules_failed)
+    blame = Role::kGenerator;
   // What was asked for before a failure is still told.
   (void)transfers.flush();
   return status;
 }
 
 // A delta with ourselves: the receiving side of a wire runs in this process, at the other end of a socket pair.
-Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, Totals& totals, Progress& progress, io::Stop& stop, bool whole_file,
-                     BatchWriter* batch, Role& blame, int& child) {
+Status copy_by_delta(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
+                     Totals& totals, Progress& progress, io::Stop& stop, bool whole_file, BatchWriter* batch,
+                     Role& blame, int& child) {
   int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return fail(Fault::kIpc, "socketpair failed", errno);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+    return fail(Fault::kIpc, "socketpair failed", errno);
   const io::Fd near(ends[0]), far(ends[1]);
   Options plain = options;
   plain.old_args = 2;  // no shell stands between the two ends
@@ -258,7 +274,9 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
     other_reporter.flush();
     ::shutdown(far.get(), SHUT_RDWR);
   });
-  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, true, [&] { connection.activity.give_up(); }, batch};
+  PushParts parts{options, journey.sources, files, connection, reporter,
+                  totals,  progress,        stop,  true,       [&] { connection.activity.give_up(); },
+                  batch};
   const Status status = push_over(parts);
   if (!status) connection.farewell(status.error());
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
@@ -287,8 +305,8 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
 
 }  // namespace
 
-int run_local(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-              io::Stop& stop, BatchWriter* batch) {
+int run_local(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, io::Stop& stop,
+              BatchWriter* batch) {
   Ending ending(reporter, Role::kClient);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -305,9 +323,11 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
     terms.progress = &progress;
     // A limited rate is kept where bytes pass through a stream. Options for one end only (-M) make two different ends.
     if (batch) terms.whole_file = options.whole_file.value_or(false);
-    if (batch || !terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 || !options.remote_options.empty()) {
+    if (batch || !terms.whole_file || !options.iconv.empty() || options.bwlimit_kib > 0 ||
+        !options.remote_options.empty()) {
       parts_say_matches = true;
-      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file, batch, blame, child);
+      return copy_by_delta(options, journey, files, reporter, totals, progress, stop, terms.whole_file, batch, blame,
+                           child);
     }
     say_algorithms(terms);
     FilterRules filters = std::move(files.rules);
@@ -326,7 +346,10 @@ int run_local(const Options& options, const Journey& journey, OperatorFiles& fil
   ending.speak_as(blame);
   if (!status) return ending.of(status.error());
   // Only our sending half would say it; there was nothing to match.
-  if (!parts_say_matches) reporter.debug_line_if(Debug::kDeltasum, 1, fmt::format("total: matches=0  hash_hits=0  false_alarms=0 data={}", totals.literal_bytes.load()));
+  if (!parts_say_matches)
+    reporter.debug_line_if(
+        Debug::kDeltasum, 1,
+        fmt::format("total: matches=0  hash_hits=0  false_alarms=0 data={}", totals.literal_bytes.load()));
   reporter.totals(totals, std::min(options.protocol, proto::kNewestVersion));
   ending.speak_as(Role::kSender);
   return ending.of_success(child);

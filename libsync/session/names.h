@@ -12,7 +12,7 @@ namespace ocsync::sync {
 class NameCharset;
 
 struct SourceNames {
-  std::string base;                // relative names start here; empty: the working directory
+  std::string base;  // relative names start here; empty: the working directory
   std::vector<std::string> names;
 };
 // For a list on this machine, whose text is `list`; without --files-from the operands themselves.

@@ -12,9 +12,9 @@
 #include "libio/base/clock.h"
 #include "libsync/list/named_dir.h"
 #include "libsync/list/paths.h"
+#include "libsync/options/far_args.h"
 #include "libsync/receiver/basis.h"
 #include "libsync/report/exit_code.h"
-#include "libsync/options/far_args.h"
 
 namespace ocsync::sync {
 
@@ -68,15 +68,20 @@ void say_algorithms(const Terms& terms) {
   const proto::Agreement& agreed = terms.agreed;
   const int level = terms.am_server ? 3 : 1;
   const std::string_view who = terms.am_server ? "Server" : "Client";
-  terms.reporter.trace(Debug::kProto, 1, "({}) Protocol versions: remote={}, negotiated={}", who, agreed.far_version, agreed.version);
-  if (!o.iconv.empty() && o.iconv != "-") terms.reporter.trace(Debug::kIconv, 1, "[{}] charset: {}", terms.am_server ? "server" : "client", charset_of(o.iconv));
+  terms.reporter.trace(Debug::kProto, 1, "({}) Protocol versions: remote={}, negotiated={}", who, agreed.far_version,
+                       agreed.version);
+  if (!o.iconv.empty() && o.iconv != "-")
+    terms.reporter.trace(Debug::kIconv, 1, "[{}] charset: {}", terms.am_server ? "server" : "client",
+                         charset_of(o.iconv));
   const auto negotiated = [&](const std::string& choice) {
-    return agreed.varint_entry_flags && (choice.empty() || choice == "auto" || choice == "auto,auto") ? " negotiated" : "";
+    return agreed.varint_entry_flags && (choice.empty() || choice == "auto" || choice == "auto,auto") ? " negotiated"
+                                                                                                      : "";
   };
   const std::string checksum = o.checksum_choice.empty() || o.checksum_choice.starts_with("auto")
                                    ? std::string(digest_name(agreed.transfer_digest))
                                    : o.checksum_choice;
-  terms.reporter.debug_line_if(Debug::kNstr, level, fmt::format("{}{} checksum: {}", who, negotiated(o.checksum_choice), checksum));
+  terms.reporter.debug_line_if(Debug::kNstr, level,
+                               fmt::format("{}{} checksum: {}", who, negotiated(o.checksum_choice), checksum));
   if (agreed.compression != proto::Compression::kNone || agreed.compression_level_given)
     terms.reporter.debug_line_if(Debug::kNstr, level,
                                  fmt::format("{}{} compress: {} (level {})", who, negotiated(o.compress_choice),
@@ -108,12 +113,14 @@ Result<std::string> read_names_file(const Options& options) {
 }
 
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
-    : source(in_fd, activity, stop), sink(out_fd, activity, stop, options.bwlimit_kib * 1024),
+    : source(in_fd, activity, stop),
+      sink(out_fd, activity, stop, options.bwlimit_kib * 1024),
       channel(source, sink, [this](const proto::Message& message) { return dispatch(message); }) {
   channel.mux.gather(options.io.has(io::IoPart::kGather));
   activity.timeout_s = options.timeout_s;
   activity.touch();
-  if (options.stop_at_wall_s > 0) activity.stop_at_ms = monotonic_ms() + (options.stop_at_wall_s - wall_seconds()) * 1000;
+  if (options.stop_at_wall_s > 0)
+    activity.stop_at_ms = monotonic_ms() + (options.stop_at_wall_s - wall_seconds()) * 1000;
 }
 
 Status Connection::dispatch(const proto::Message& message) {
@@ -128,7 +135,8 @@ Status Connection::dispatch(const proto::Message& message) {
     const int ours = activity.timeout_s;
     if (client && (ours == 0 || timeout->seconds < ours)) {
       activity.timeout_s = timeout->seconds;
-      if (reporter) reporter->info_line_if(Info::kMisc, 2, fmt::format("Setting --timeout={} to match server", timeout->seconds));
+      if (reporter)
+        reporter->info_line_if(Info::kMisc, 2, fmt::format("Setting --timeout={} to match server", timeout->seconds));
     }
     return {};
   }
@@ -193,8 +201,10 @@ KeepAlive::~KeepAlive() {
 
 ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms), sending_(sending) {
   Reporter& reporter = terms.reporter;
-  if (sending) reporter.log_line("building file list");
-  else reporter.log_line("receiving file list");
+  if (sending)
+    reporter.log_line("building file list");
+  else
+    reporter.log_line("receiving file list");
   if (terms.am_server) return;
   if (terms.agreed.incremental) {
     if (terms.options.verbosity.shows(Info::kFlist))
@@ -210,9 +220,12 @@ ListLines::ListLines(const Terms& terms, bool sending) : terms_(terms), sending_
 void ListLines::done(int64_t entries) {
   if (open_) {
     const std::string count = fmt::format("{} file{}to consider", entries, entries == 1 ? " " : "s ");
-    if (!terms_.options.verbosity.shows(Info::kFlist, 2)) terms_.reporter.complete_line("done");
-    else if (sending_) terms_.reporter.info_line(count);
-    else terms_.reporter.complete_line(count);
+    if (!terms_.options.verbosity.shows(Info::kFlist, 2))
+      terms_.reporter.complete_line("done");
+    else if (sending_)
+      terms_.reporter.info_line(count);
+    else
+      terms_.reporter.complete_line(count);
   }
   open_ = false;
 }
@@ -225,7 +238,8 @@ Status check_receiving_dirs(const Terms& terms, const Destination& destination) 
     const std::string path = o.backup_dir[0] == '/' ? o.backup_dir : join_path(destination.absolute(), o.backup_dir);
     const auto info = named_info(path, o);
     if (info) {
-      if (!info->is_dir()) return fail(Fault::kUsage, fmt::format("The backup-dir is not a directory: {}", o.backup_dir));
+      if (!info->is_dir())
+        return fail(Fault::kUsage, fmt::format("The backup-dir is not a directory: {}", o.backup_dir));
       terms.reporter.info_line_if(Info::kBackup, 1, fmt::format("backup_dir is {}", o.backup_dir));
     } else if (info.error().sys != ENOENT) {
       return fail(Fault::kFileIo, fmt::format("Failed to stat {}: {}", o.backup_dir, ::strerror(info.error().sys)));
@@ -237,8 +251,10 @@ Status check_receiving_dirs(const Terms& terms, const Destination& destination) 
     const std::string path = o.temp_dir[0] == '/' ? o.temp_dir : join_path(destination.absolute(), o.temp_dir);
     const auto info = o.operators_temp_dir ? named_info(path, Options()) : named_info(path, o);
     if (!info) {
-      if (info.error().sys == ENOENT) return fail(Fault::kUsage, fmt::format("The temp-dir does not exist: {}", o.temp_dir));
-      return fail(Fault::kFileIo, fmt::format("Failed to stat temp-dir {}: {}", o.temp_dir, ::strerror(info.error().sys)));
+      if (info.error().sys == ENOENT)
+        return fail(Fault::kUsage, fmt::format("The temp-dir does not exist: {}", o.temp_dir));
+      return fail(Fault::kFileIo,
+                  fmt::format("Failed to stat temp-dir {}: {}", o.temp_dir, ::strerror(info.error().sys)));
     }
     if (!info->is_dir()) return fail(Fault::kUsage, fmt::format("The temp-dir is not a directory: {}", o.temp_dir));
   }
@@ -270,7 +286,8 @@ bool rules_travel(const Connection& connection, const Options& options, const pr
 
 Error worded(Error error, uint64_t bytes_so_far, std::string_view role) {
   if (error.fault == Fault::kStream && error.text == "unexpected end of stream")
-    error.text = fmt::format("rsync: connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);
+    error.text =
+        fmt::format("rsync: connection unexpectedly closed ({} bytes received so far) [{}]", bytes_so_far, role);
   if (error.fault == Fault::kSocket && error.text.empty()) error.text = "write error";
   if (error.fault == Fault::kTimeout && error.text.starts_with("io timeout"))
     error.text = fmt::format("[{}] {} -- exiting", role, error.text);

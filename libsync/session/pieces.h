@@ -56,9 +56,9 @@ class Connection {
   // ends quietly and at once instead of complaining of a broken stream. Waits for nobody longer than a moment.
   void farewell(const Error& error);
 
-  // While it lives, what the far side says between its data is given to `listener` on the reading thread, but for exit codes
-  // and time-outs; before and afterwards text goes to the reporter. The far side may go on talking when the roles, to which
-  // the listener belongs, are long gone: declare it behind them.
+  // While it lives, what the far side says between its data is given to `listener` on the reading thread, but for exit
+  // codes and time-outs; before and afterwards text goes to the reporter. The far side may go on talking when the
+  // roles, to which the listener belongs, are long gone: declare it behind them.
   class Hearing {
    public:
     Hearing(Connection& connection, std::function<Status(const proto::Message&)> listener) : connection_(connection) {
@@ -84,8 +84,8 @@ class Connection {
 // The handshake of proto/greeting.h. rsync buffers nothing before its end, and words a failed write there differently.
 Result<proto::Agreement> shake_hands(Connection& connection, const proto::HandshakeWishes& wishes, bool as_server);
 
-// Are there filter rules on this connection (asked by both ends)? Between ourselves always: rules about extended attributes
-// matter to either end, as in rsync's two halves of one process.
+// Are there filter rules on this connection (asked by both ends)? Between ourselves always: rules about extended
+// attributes matter to either end, as in rsync's two halves of one process.
 bool rules_travel(const Connection& connection, const Options& options, const proto::Agreement& agreed);
 
 // Sends an empty frame when nothing was written for half of the time-out. Lives while the roles run.

@@ -6,19 +6,19 @@
 
 #include "libproto/filters_wire.h"
 #include "libsync/list/admit.h"
-#include "libsync/list/name_charset.h"
 #include "libsync/list/files_from.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/report/progress.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/connect.h"
 #include "libsync/session/copy_as.h"
-#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/receiving.h"
 
 namespace ocsync::sync {
 
-int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop, BatchWriter* batch) {
+int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, io::Stop& stop,
+             BatchWriter* batch) {
   Ending ending(reporter, Role::kReceiverStart);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -50,7 +50,8 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     say_algorithms(terms);
     channel.agree(agreed);
     channel.demux.enable();
-    const bool framed = proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
+    const bool framed =
+        proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
     if (framed) channel.mux.enable();
     const std::vector<std::string> rules = TRY(filters.to_wire(options, agreed));
     TRY(proto::write_rules(rules, channel.out));
@@ -60,7 +61,9 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     if (options.files_from.empty()) {
       for (const std::string_view source : journey.sources) {
         // Behind a daemon's module name starts what is listed; the module alone is all of it.
-        const size_t path = !journey.daemon ? 0 : source.find('/') == std::string_view::npos ? source.size() : source.find('/') + 1;
+        const size_t path = !journey.daemon                              ? 0
+                            : source.find('/') == std::string_view::npos ? source.size()
+                                                                         : source.find('/') + 1;
         requested->add(source.substr(path));
       }
     } else if (!options.files_from_far) {
@@ -68,12 +71,14 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
       CountingSink nowhere;
       Writer unheard(nowhere);
       MemorySource list(as_bytes(files.names));
-      TRY(forward_names(list, options.from0, unheard, [&](std::string_view name) { requested->add(sanitized_name(name, true)); }));
+      TRY(forward_names(list, options.from0, unheard,
+                        [&](std::string_view name) { requested->add(sanitized_name(name, true)); }));
       forward = [&, framed]() -> Status {
         const bool bare = framed && !agreed.files_from_framed;
         if (bare) TRY(channel.mux.disable());
         MemorySource source(as_bytes(files.names));
-        TRY(forward_names(source, options.from0, channel.out, {}, options.secluded_args ? terms.charset.get() : nullptr));
+        TRY(forward_names(source, options.from0, channel.out, {},
+                          options.secluded_args ? terms.charset.get() : nullptr));
         TRY(channel.out.flush());
         if (bare) channel.mux.enable();
         return {};
@@ -81,10 +86,9 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
     }
     if (batch) TRY(batch->write_script(options, filters, agreed));
     if (batch) TRY(batch->begin(options, agreed, channel, false));
-    const ReceivingResult result = TRY(run_receiving_side(terms, connection, filters, journey.destination,
-                                                          admission(options, filters, requested), forward, [&] {
-      far->bring_down(connection);
-    }));
+    const ReceivingResult result =
+        TRY(run_receiving_side(terms, connection, filters, journey.destination, admission(options, filters, requested),
+                               forward, [&] { far->bring_down(connection); }));
     if (batch) TRY(batch->finish());
     nothing_came = result.nothing_came;
     totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);

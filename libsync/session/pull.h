@@ -11,7 +11,7 @@ namespace ocsync::sync {
 class BatchWriter;
 
 // Runs to the end and returns the exit code. The rules of `files` are taken. `batch` (may be null) records the run.
-int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop, BatchWriter* batch);
+int run_pull(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, io::Stop& stop,
+             BatchWriter* batch);
 
 }  // namespace ocsync::sync

@@ -4,9 +4,9 @@
 
 #include "libproto/filters_wire.h"
 #include "libsync/report/progress.h"
+#include "libsync/session/batch.h"
 #include "libsync/session/connect.h"
 #include "libsync/session/copy_as.h"
-#include "libsync/session/batch.h"
 #include "libsync/session/ending.h"
 #include "libsync/session/names.h"
 #include "libsync/session/sending.h"
@@ -50,8 +50,8 @@ Status push_over(PushParts& parts) {
   return parts.batch ? parts.batch->finish() : Status();
 }
 
-int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop, BatchWriter* batch) {
+int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, io::Stop& stop,
+             BatchWriter* batch) {
   Ending ending(reporter, Role::kSender);
   Totals totals;
   totals.started_wall_s = ::time(nullptr);
@@ -62,8 +62,9 @@ int run_push(const Options& options, const Journey& journey, OperatorFiles& file
   Connection connection(far->in_fd(), far->out_fd(), options, stop);
   connection.reporter = &reporter;
   connection.client = true;
-  PushParts parts{options, journey.sources, files, connection, reporter, totals, progress, stop, false,
-                  [&] { far->bring_down(connection); }, batch};
+  PushParts parts{options, journey.sources, files, connection, reporter,
+                  totals,  progress,        stop,  false,      [&] { far->bring_down(connection); },
+                  batch};
   bool went_on = true;
   const auto run = [&]() -> Status {
     went_on = TRY(far->introduce(connection));

@@ -12,8 +12,8 @@ namespace ocsync::sync {
 class BatchWriter;
 
 // Runs to the end and returns the exit code. The rules of `files` are taken. `batch` (may be null) records the run.
-int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter,
-             io::Stop& stop, BatchWriter* batch);
+int run_push(const Options& options, const Journey& journey, OperatorFiles& files, Reporter& reporter, io::Stop& stop,
+             BatchWriter* batch);
 
 // A connection whose far side has been started, from the handshake to the goodbye. `local`: both ends are ours.
 struct PushParts {
@@ -28,7 +28,7 @@ struct PushParts {
   bool local = false;
   std::function<void()> bring_down;
   BatchWriter* batch = nullptr;
-  std::optional<int> far_version = {};    // a daemon's greeting has told it
+  std::optional<int> far_version = {};  // a daemon's greeting has told it
   int version = proto::kNewestVersion;  // settled by push_over
 };
 Status push_over(PushParts& parts);

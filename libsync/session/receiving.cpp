@@ -12,7 +12,8 @@ namespace ocsync::sync {
 
 Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& connection, const FilterRules& filters,
                                            const std::optional<std::string>& destination, AdmitEntry admit,
-                                           const std::function<Status()>& forward, const std::function<void()>& bring_down, Replay* replay) {
+                                           const std::function<Status()>& forward,
+                                           const std::function<void()>& bring_down, Replay* replay) {
   ReceivingResult result;
   Channel& channel = connection.channel;
   const Options& o = terms.options;
@@ -20,7 +21,8 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   NameService* const names = terms.names ? terms.names : own_names.get();
   auto setup = IdMap::Setup::of_process(o, terms.agreed.id0_names);
   setup.complain = [&](std::string_view line) { terms.reporter.error_line(line, false); };
-  if (terms.reporter.traces(Debug::kOwn, 2)) setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
+  if (terms.reporter.traces(Debug::kOwn, 2))
+    setup.explain = [&](std::string_view line) { terms.reporter.info_line(line); };
   ListReceiver lists(terms, channel.in, TRY(IdMap::from_options(o, std::move(setup), *names)), std::move(admit));
   TRY(lists.heed(filters));
 
@@ -31,17 +33,22 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
     first = TRY(lists.first());
     return {};
   };
-  if (forward) TRY(run_together({forward, read_first}, bring_down));
-  else TRY(read_first());
+  if (forward)
+    TRY(run_together({forward, read_first}, bring_down));
+  else
+    TRY(read_first());
   lines.done(first->count());
   std::shared_ptr<Segment> second;
   bool list_complete = !terms.agreed.incremental;
   if (terms.agreed.incremental && first->count() == 1) {
     // Whether this is the transfer of a single file shows only now.
     const int32_t ndx = TRY(channel.indexes_in->read(channel.in));
-    if (ndx == proto::kNdxListEof) list_complete = true;
-    else if (ndx <= proto::kNdxListOffset) second = TRY(lists.sub_list(proto::kNdxListOffset - ndx));
-    else return fail(Fault::kProtocol, "Invalid file index where a list was due");
+    if (ndx == proto::kNdxListEof)
+      list_complete = true;
+    else if (ndx <= proto::kNdxListOffset)
+      second = TRY(lists.sub_list(proto::kNdxListOffset - ndx));
+    else
+      return fail(Fault::kProtocol, "Invalid file index where a list was due");
   }
   if (first->count() == 0 && !terms.am_server) {
     result.nothing_came = true;
@@ -65,15 +72,20 @@ Result<ReceivingResult> run_receiving_side(const Terms& terms, Connection& conne
   Events events;
   Pending pending;
   std::unique_ptr<Transfers> transfers;
-  if (replay) transfers = std::make_unique<ReplayTransfers>(pending, *replay);
-  else transfers = std::make_unique<WireTransfers>(terms, channel, pending, dest);
+  if (replay)
+    transfers = std::make_unique<ReplayTransfers>(pending, *replay);
+  else
+    transfers = std::make_unique<WireTransfers>(terms, channel, pending, dest);
   Generator generator(terms, filters, dest, *transfers, events);
   Receiver receiver(terms, filters, channel, lists, dest.clone(), pending, events, replay);
   const Connection::Hearing hearing(connection, [&](const proto::Message& message) -> Status {
-    if (const auto* text = std::get_if<proto::TextMessage>(&message)) terms.reporter.from_far_side(*text);
-    else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message)) terms.reporter.state().io_error |= bits->bits;
+    if (const auto* text = std::get_if<proto::TextMessage>(&message))
+      terms.reporter.from_far_side(*text);
+    else if (const auto* bits = std::get_if<proto::IoErrorMessage>(&message))
+      terms.reporter.state().io_error |= bits->bits;
     else if (const auto* refused = std::get_if<proto::NoSendMessage>(&message)) {
-      if (pending.take(refused->ndx) && o.moves_content()) return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
+      if (pending.take(refused->ndx) && o.moves_content())
+        return events.push(Event{.what = Event::What::kFailed, .ndx = refused->ndx});
     }
     return {};
   });

@@ -17,7 +17,9 @@ int run_client(const Options& given, io::Stop& stop) {
   Reporter reporter(options);
   if (!journey) {
     // By then it is known that the first operand is on another machine.
-    const bool from_there = !given.read_batch.empty() || (!given.operands.empty() && parse_operand(given.operands.front()).where != Operand::Where::kLocal);
+    const bool from_there =
+        !given.read_batch.empty() ||
+        (!given.operands.empty() && parse_operand(given.operands.front()).where != Operand::Where::kLocal);
     return Ending(reporter, from_there ? Role::kReceiverStart : Role::kSender).of(journey.error());
   }
   auto files = read_operator_files(options, reporter);

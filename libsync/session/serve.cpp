@@ -1,15 +1,15 @@
 #include "libsync/session/serve.h"
 
 #include <fmt/format.h>
-#include <csignal>
 #include <glob.h>
 #include <unistd.h>
+#include <csignal>
 
 #include "libio/base/clock.h"
 #include "libproto/args.h"
 #include "libproto/filters_wire.h"
-#include "libsync/list/name_charset.h"
 #include "libsync/list/files_from.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/options/draft.h"
 #include "libsync/report/progress.h"
 #include "libsync/session/copy_as.h"
@@ -47,7 +47,9 @@ std::string collapsed_name(std::string_view path) {
 }
 
 // By the path itself: a rule about a directory alone says nothing of what lies in it.
-bool hides_path(const FilterRules& filters, const std::string& path) { return !path.empty() && filters.module_hides(path, true); }
+bool hides_path(const FilterRules& filters, const std::string& path) {
+  return !path.empty() && filters.module_hides(path, true);
+}
 
 // What a module allows this client at all.
 Status admit_to_module(const Options& options, ServedModule& module, bool we_send) {
@@ -68,7 +70,8 @@ Status admit_to_module(const Options& options, ServedModule& module, bool we_sen
     if (path.starts_with('/') && root != "/" && path.starts_with(root)) path.erase(0, root.size());
     return hides_path(hidden, collapsed_name(path));
   };
-  bool rejected = hides(options.backup_dir) || hides(options.files_from) || (!options.operators_temp_dir && hides(options.temp_dir)) ||
+  bool rejected = hides(options.backup_dir) || hides(options.files_from) ||
+                  (!options.operators_temp_dir && hides(options.temp_dir)) ||
                   (options.partial_dir.starts_with('/') && hides(options.partial_dir));
   for (const std::string& dir : options.basis_dirs) rejected = rejected || hides(dir);
   for (const FilterArgument& rule : options.filters)
@@ -115,8 +118,10 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   }
 
   say_algorithms(terms);
-  if (we_send) reporter.trace(Debug::kSend, 1, "server_sender starting pid={}", ::getpid());
-  else reporter.trace(Debug::kRecv, 1, "server_recv({}) starting pid={}", options.operands.size(), ::getpid());
+  if (we_send)
+    reporter.trace(Debug::kSend, 1, "server_sender starting pid={}", ::getpid());
+  else
+    reporter.trace(Debug::kRecv, 1, "server_recv({}) starting pid={}", options.operands.size(), ::getpid());
   std::vector<std::string> operands = options.operands;
   if (operands.empty()) return fail(Fault::kUsage, "ERROR: the server was called without arguments");
   const std::string start = operands.front();
@@ -128,9 +133,12 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
   const auto bring_down = [&] { connection.activity.give_up(); };
 
   if (we_send) {
-    const bool framed = proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
-    if (framed) channel.demux.enable();
-    else channel.demux.pass_freely();
+    const bool framed =
+        proto::client_writes_frames(agreed, false, options.remove_source_files || options.remove_sent_files);
+    if (framed)
+      channel.demux.enable();
+    else
+      channel.demux.pass_freely();
     const std::vector<std::string> rules = TRY(proto::read_rules(channel.in));
     FilterRules filters = TRY(rules_from_wire(rules, options, agreed, module, reporter));
     SourceNames sources;
@@ -151,8 +159,10 @@ Status serve(const Options& options, Connection& connection, Reporter& reporter,
     return {};
   }
 
-  if (agreed.client_frames) channel.demux.enable();
-  else channel.demux.pass_freely();
+  if (agreed.client_frames)
+    channel.demux.enable();
+  else
+    channel.demux.pass_freely();
   FilterRules filters;
   if (module && module->filters) filters.guard_with(TRY(module->filters()));
   if (rules_travel(connection, options, agreed)) {
@@ -200,7 +210,8 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
     return final_exit_code(0, 0, state.io_error, state.transfer_error);
   }
   if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
-  const Error error = worded(status.error(), connection.activity.bytes_in, role_name(options.sender ? Role::kSender : connection.role));
+  const Error error =
+      worded(status.error(), connection.activity.bytes_in, role_name(options.sender ? Role::kSender : connection.role));
   if (!options.sender) ending.speak_as(connection.role);
   if (module) ending.tell(totals, options.sender);
   const int result = ending.of(error);

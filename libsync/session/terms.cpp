@@ -49,7 +49,8 @@ Terms Terms::settle(const Options& options, const proto::Agreement& agreed, Repo
   if (options.verbosity.shows(Debug::kIo))
     terms.io->say([&reporter](std::string_view line) { reporter.debug_line_if(Debug::kIo, 1, line); });
   terms.meta = std::make_shared<MetaBook>();
-  terms.meta->policy = {.level = options.xattrs, .privileged = privileged && !options.fake_super, .fake_super = options.fake_super};
+  terms.meta->policy = {
+      .level = options.xattrs, .privileged = privileged && !options.fake_super, .fake_super = options.fake_super};
   const bool append_any = options.append != AppendMode::kNone;
   terms.append_verify = options.append == AppendMode::kVerify || (append_any && agreed.append_verifies);
   terms.append = append_any && !terms.append_verify;

@@ -37,12 +37,12 @@ struct Terms {
   Reporter& reporter;
   Totals& totals;
   const io::Stop& stop;
-  Progress* progress = nullptr;  // never null once the roles run
+  Progress* progress = nullptr;                 // never null once the roles run
   const FilterRules* module_filters = nullptr;  // a daemon's module: what it hides
-  NameService* names = nullptr;  // a daemon's name converter; null: the system's databases
-  std::shared_ptr<NameCharset> charset;  // null: names travel as they are
-  std::shared_ptr<io::IoStrategy> io;  // how content is moved; never null
-  std::shared_ptr<MetaBook> meta;  // what entries say about ACLs and extended attributes; never null
+  NameService* names = nullptr;                 // a daemon's name converter; null: the system's databases
+  std::shared_ptr<NameCharset> charset;         // null: names travel as they are
+  std::shared_ptr<io::IoStrategy> io;           // how content is moved; never null
+  std::shared_ptr<MetaBook> meta;               // what entries say about ACLs and extended attributes; never null
 
   bool am_server = false;
   bool we_send = false;      // this process has the sending role (a local run has both: see local)
@@ -51,7 +51,7 @@ struct Terms {
   bool may_chown = false;    // root, --super or --fake-super: owners and devices can be kept
   bool whole_file = false;
   DeleteMode delete_mode = DeleteMode::kNone;
-  bool append = false;         // --append in force (not verifying)
+  bool append = false;  // --append in force (not verifying)
   bool append_verify = false;
   uint32_t umask = 022;
   uint32_t our_uid = 0;

@@ -56,7 +56,9 @@ BENCHMARK(hasher_reused)->DenseRange(1, 8);
 
 void pool_acquire(benchmark::State& state) {
   BufferPool pool;
-  { const Buffer warm = pool.acquire(static_cast<size_t>(state.range(0))); }
+  {
+    const Buffer warm = pool.acquire(static_cast<size_t>(state.range(0)));
+  }
   for (auto _ : state) {
     const Buffer buffer = pool.acquire(static_cast<size_t>(state.range(0)));
     benchmark::DoNotOptimize(buffer.data());

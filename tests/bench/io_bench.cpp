@@ -290,8 +290,9 @@ BENCHMARK(cold_file)->ArgName("way")->Arg(kPlain)->Arg(kOurs)->UseRealTime();
 // --- clones: what a matched run of a delta could be, where the file system shares blocks
 // --------------------------------------------------------------------------------------
 
-// 64 MiB of a basis that was just read become part of a new file, and a digest says that they did. Written, the bytes that
-// were digested are those that were written. Cloned, the file has to be read: the basis may have changed in between.
+// 64 MiB of a basis that was just read become part of a new file, and a digest says that they did. Written, the bytes
+// that were digested are those that were written. Cloned, the file has to be read: the basis may have changed in
+// between.
 void shared_range(benchmark::State& state) {
   constexpr size_t kBytes = 64 * kMiB;
   static const Scratch s(1, kBytes);

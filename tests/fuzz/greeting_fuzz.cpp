@@ -19,18 +19,10 @@ void handshake(ocsync::test::FuzzInput& input, bool server) {
   if (input.pick(4) == 0) wishes.far_version = 20 + static_cast<int>(input.pick(20));
   const std::string word(as_text(input.rest().first(std::min<size_t>(input.rest().size(), input.pick(12)))));
   switch (input.pick(6)) {
-    case 0:
-      wishes.checksum_choice = word;
-      break;
-    case 1:
-      wishes.compress_choice = word;
-      break;
-    case 2:
-      wishes.checksum_list = word;
-      break;
-    case 3:
-      wishes.compress_list = word;
-      break;
+    case 0: wishes.checksum_choice = word; break;
+    case 1: wishes.compress_choice = word; break;
+    case 2: wishes.checksum_list = word; break;
+    case 3: wishes.compress_list = word; break;
   }
   MemorySource source(input.rest(), input.chunk());
   Reader in(source);
@@ -72,8 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       choose_algorithm(which, env, list);
       break;
     }
-    default:
-      handshake(input, input.flag());
+    default: handshake(input, input.flag());
   }
   return 0;
 }

@@ -4,13 +4,14 @@
 //   sim [--seeds N] [--first SEED] [-v]
 //
 // Whatever happens: no crash, no hang, no file that is neither old nor new, and an exit code that says what went wrong.
-// A run that nothing disturbed ends with 0 and equal trees. A failing seed is printed; --first SEED --seeds 1 repeats it.
-#include <cassert>
+// A run that nothing disturbed ends with 0 and equal trees. A failing seed is printed; --first SEED --seeds 1 repeats
+// it.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cassert>
 
 #include <atomic>
 #include <csignal>
@@ -151,7 +152,8 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
   Tree old, fresh;
   const int files = 1 + static_cast<int>(random() % 25);
   for (int i = 0; i < files; ++i) {
-    const std::string name = fmt::format("{}f{}", random() % 3 == 0 ? "" : fmt::format("d{}/{}", random() % 3, random() % 4 == 0 ? "e/" : ""), i);
+    const std::string name = fmt::format(
+        "{}f{}", random() % 3 == 0 ? "" : fmt::format("d{}/{}", random() % 3, random() % 4 == 0 ? "e/" : ""), i);
     const size_t size = std::vector<size_t>{0, 1, 700, 5000, 40000, 300000}[random() % 6];
     const std::string body = random_text(random, size);
     fresh[name] = "new" + body + random_text(random, size / 5);
@@ -162,7 +164,8 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
   if (random() % 2) write_tree(top / "dst", {{"d1/extra", "x"}, {"extra", "y"}}, 1'600'000'000);
 
   std::vector<std::string> words{"-a", "--no-W", "--timeout=20"};
-  const std::string extra = one_of("", "--delete", "-z", "-H", "--delay-updates", "-c", "--no-inc-recursive", "--delete-after", "--partial", "-b");
+  const std::string extra = one_of("", "--delete", "-z", "-H", "--delay-updates", "-c", "--no-inc-recursive",
+                                   "--delete-after", "--partial", "-b");
   if (!extra.empty()) words.push_back(extra);
   const std::string version = one_of("27", "28", "29", "30", "31", "32", "32", "32");
   if (version != "32") words.push_back("--protocol=" + version);
@@ -187,18 +190,25 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
       const char* name;
       std::vector<int> errors;
     };
-    const std::vector<Kind> kinds{{Call::kOpen, "open", {EACCES, ENOENT, EMFILE}}, {Call::kStat, "stat", {EACCES, ENOENT, EIO}},
-                                  {Call::kList, "list", {EIO}}, {Call::kName, "name", {EACCES, ENOSPC, EXDEV}},
-                                  {Call::kAttribute, "attribute", {EPERM}}, {Call::kRead, "read", {EIO, 0}},
-                                  {Call::kWrite, "write", {ENOSPC, EIO, 0}}, {Call::kSize, "size", {ENOSPC}},
-                                  {Call::kMap, "map", {ENOMEM}}, {Call::kPoll, "poll", {EINTR}}};
+    const std::vector<Kind> kinds{{Call::kOpen, "open", {EACCES, ENOENT, EMFILE}},
+                                  {Call::kStat, "stat", {EACCES, ENOENT, EIO}},
+                                  {Call::kList, "list", {EIO}},
+                                  {Call::kName, "name", {EACCES, ENOSPC, EXDEV}},
+                                  {Call::kAttribute, "attribute", {EPERM}},
+                                  {Call::kRead, "read", {EIO, 0}},
+                                  {Call::kWrite, "write", {ENOSPC, EIO, 0}},
+                                  {Call::kSize, "size", {ENOSPC}},
+                                  {Call::kMap, "map", {ENOMEM}},
+                                  {Call::kPoll, "poll", {EINTR}}};
     const Kind& kind = kinds[random() % kinds.size()];
     const int error = kind.errors[random() % kind.errors.size()];
     const unsigned nth = 1 + static_cast<unsigned>(random() % 60);
     fault_name = fmt::format("{} #{} errno {}", kind.name, nth, error);
     fault.emplace(kind.call, nth, error, 1 + static_cast<unsigned>(random() % 3));
   }
-  if (verbose) fmt::print("seed {}: {} {} files {} cut {} {} fault {}\n", seed, extra, version, files, cut, cut_forward ? "->" : "<-", fault_name);
+  if (verbose)
+    fmt::print("seed {}: {} {} files {} cut {} {} fault {}\n", seed, extra, version, files, cut,
+               cut_forward ? "->" : "<-", fault_name);
 
   Pair near(true), far(true);
   const uint64_t noise = random();
@@ -220,7 +230,8 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
     std::thread serving([&] {
       const Status status = serve(receiving, server, far_reporter, far_totals, stop);
       const RunState& state = far_reporter.state();
-      outcome.server = status ? final_exit_code(0, 0, state.io_error, state.transfer_error) : exit_code_of(status.error());
+      outcome.server =
+          status ? final_exit_code(0, 0, state.io_error, state.transfer_error) : exit_code_of(status.error());
       if (!status && verbose) fmt::print("  server: {}\n", status.error().text);
       if (!status) server.farewell(status.error());
       far_reporter.connect_far_side({}, true);
@@ -230,14 +241,16 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
     Progress progress(reporter, options, totals);
     auto named = read_operator_files(quoted, reporter);
     assert(named);  // its options name none
-    PushParts parts{quoted, {(top / "src").string() + "/"}, *named, client, reporter, totals, progress, stop, false, [&] { client.activity.give_up(); }};
+    PushParts parts{quoted, {(top / "src").string() + "/"},    *named, client, reporter, totals, progress, stop,
+                    false,  [&] { client.activity.give_up(); }};
     const Status status = push_over(parts);
     if (!status && verbose) fmt::print("  client: {}\n", status.error().text);
     if (!status) client.farewell(status.error());
     ::shutdown(near.a, status ? SHUT_WR : SHUT_RDWR);
     serving.join();
     const RunState& state = reporter.state();
-    outcome.client = status ? final_exit_code(0, 0, state.io_error, state.transfer_error) : exit_code_of(status.error());
+    outcome.client =
+        status ? final_exit_code(0, 0, state.io_error, state.transfer_error) : exit_code_of(status.error());
   }
   ::shutdown(near.a, SHUT_RDWR);
   forward.join();
@@ -254,8 +267,10 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
   };
   // A basis that cannot be opened any more while its blocks arrive ends the session with 2, as with rsync.
   const bool basis_lost = outcome.fault_fired && (outcome.client == 2 || outcome.server == 2);
-  if (!basis_lost && (!allowed(outcome.client) || !allowed(outcome.server))) outcome.problem = fmt::format("exit codes {} and {}", outcome.client, outcome.server);
-  if (undisturbed && (outcome.client != 0 || outcome.server != 0)) outcome.problem = fmt::format("undisturbed, but codes {} and {}", outcome.client, outcome.server);
+  if (!basis_lost && (!allowed(outcome.client) || !allowed(outcome.server)))
+    outcome.problem = fmt::format("exit codes {} and {}", outcome.client, outcome.server);
+  if (undisturbed && (outcome.client != 0 || outcome.server != 0))
+    outcome.problem = fmt::format("undisturbed, but codes {} and {}", outcome.client, outcome.server);
   for (const auto& [name, content] : fresh) {
     const fs::path path = top / "dst" / name;
     const bool there = fs::exists(path);
@@ -263,11 +278,13 @@ Outcome run_seed(uint64_t seed, const fs::path& top, bool verbose) {
     const bool is_new = there && now == content, is_old = old.contains(name) && there && now == old.at(name);
     if (there && !is_new && !is_old && extra != "--partial") outcome.problem = name + " is neither old nor new";
     if (!there && old.contains(name) && extra != "-b") outcome.problem = name + " is gone";
-    if (!is_new && outcome.client == 0 && outcome.server == 0) outcome.problem = name + " did not arrive, and nobody says so";
+    if (!is_new && outcome.client == 0 && outcome.server == 0)
+      outcome.problem = name + " did not arrive, and nobody says so";
   }
   if (!outcome.problem.empty())
-    outcome.problem = fmt::format("seed {} ({} protocol {}, cut {} {}, fault {}{}, codes {} {}): {}", seed, extra, version, cut, cut_forward ? "forward" : "backward",
-                                  fault_name, outcome.fault_fired ? " fired" : "", outcome.client, outcome.server, outcome.problem);
+    outcome.problem = fmt::format("seed {} ({} protocol {}, cut {} {}, fault {}{}, codes {} {}): {}", seed, extra,
+                                  version, cut, cut_forward ? "forward" : "backward", fault_name,
+                                  outcome.fault_fired ? " fired" : "", outcome.client, outcome.server, outcome.problem);
   return outcome;
 }
 
@@ -278,10 +295,14 @@ int main(int argc, char** argv) {
   bool verbose = false;
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
-    if (word == "--seeds" && i + 1 < argc) seeds = std::strtoull(argv[++i], nullptr, 10);
-    else if (word == "--first" && i + 1 < argc) first = std::strtoull(argv[++i], nullptr, 10);
-    else if (word == "-v") verbose = true;
-    else return fmt::print(stderr, "sim [--seeds N] [--first SEED] [-v]\n"), 2;
+    if (word == "--seeds" && i + 1 < argc)
+      seeds = std::strtoull(argv[++i], nullptr, 10);
+    else if (word == "--first" && i + 1 < argc)
+      first = std::strtoull(argv[++i], nullptr, 10);
+    else if (word == "-v")
+      verbose = true;
+    else
+      return fmt::print(stderr, "sim [--seeds N] [--first SEED] [-v]\n"), 2;
   }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGALRM, on_alarm);
@@ -302,8 +323,11 @@ int main(int argc, char** argv) {
   }
   ::alarm(0);
   std::error_code ignored;
-  if (verbose) fmt::print("the last trees are in {}\n", top);
-  else fs::remove_all(top, ignored);
-  fmt::print("{} seeds, {} disturbed runs, {} with failed system calls, {} problems\n", seeds, disturbed, faults, problems);
+  if (verbose)
+    fmt::print("the last trees are in {}\n", top);
+  else
+    fs::remove_all(top, ignored);
+  fmt::print("{} seeds, {} disturbed runs, {} with failed system calls, {} problems\n", seeds, disturbed, faults,
+             problems);
   return problems == 0 ? 0 : 1;
 }

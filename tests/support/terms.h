@@ -19,8 +19,10 @@ inline Options options_of(const std::string& line) {
   std::vector<std::string> words{"rsync"};
   std::string word;
   for (const char c : line + " ") {
-    if (c != ' ') word += c;
-    else if (!word.empty()) words.push_back(std::exchange(word, {}));
+    if (c != ' ')
+      word += c;
+    else if (!word.empty())
+      words.push_back(std::exchange(word, {}));
   }
   words.insert(words.end(), {"src", "dst"});
   ParseEnvironment environment;
@@ -42,8 +44,11 @@ inline proto::Agreement agreement(int version, bool incremental) {
 }
 
 struct World {
-  explicit World(const std::string& line, int version = 32, bool incremental = true, bool local = false, bool we_send = false)
-      : options(options_of(line)), agreed(agreement(version, incremental)), captured(options),
+  explicit World(const std::string& line, int version = 32, bool incremental = true, bool local = false,
+                 bool we_send = false)
+      : options(options_of(line)),
+        agreed(agreement(version, incremental)),
+        captured(options),
         terms(Terms::settle(options, agreed, *captured.reporter, totals, stop, false, we_send, local)),
         progress(*captured.reporter, options, totals) {
     terms.progress = &progress;

@@ -15,8 +15,8 @@ std::optional<Words> names(const std::string& name) {
   return std::nullopt;
 }
 
-bool may(const std::string& allow, const std::string& deny, const std::string& address, const std::string& host = "h.example",
-         bool forward = true) {
+bool may(const std::string& allow, const std::string& deny, const std::string& address,
+         const std::string& host = "h.example", bool forward = true) {
   Visitor visitor{address, host};
   return may_visit({allow, deny, forward}, visitor, names, [](const std::string&) {});
 }
@@ -44,7 +44,8 @@ TEST_CASE("access: addresses match by prefix and mask, and never across families
 }
 
 TEST_CASE("access: a malformed mask matches nobody and is complained of") {
-  for (const char* word : {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/99999999999", "1.2.3.4.5"}) {
+  for (const char* word :
+       {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/x", "10.0.0.0/-1", "10.0.0.0/99999999999", "1.2.3.4.5"}) {
     INFO(word);
     int complaints = 0;
     CHECK_FALSE(address_matches("10.0.0.0", word, [&](const std::string&) { ++complaints; }));
@@ -111,8 +112,9 @@ TEST_CASE("proxy header: version 1 in text") {
   CHECK(proxy("PROXY TCP4 1.2.3.4 5.6.7.8 11 22\r\n").value() == "1.2.3.4");
   CHECK(proxy("PROXY TCP6 fe80::1 ::1 11 22\r\n").value() == "fe80::1");
   CHECK(proxy("PROXY UNKNOWN whatever\r\n").value().empty());
-  for (const char* bad : {"PROXY TCP4 1.2.3.4 5.6.7.8 11 22\n", "PROXY TCP4 host 5.6.7.8 11 22\r\n", "PROXY TCP4 1.2.3.4 5.6.7.8 0 22\r\n",
-                          "PROXY TCP4 1.2.3.4 5.6.7.8 11\r\n", "GET / HTTP/1.0\r\n\r\n", "PROXY TCP4"}) {
+  for (const char* bad : {"PROXY TCP4 1.2.3.4 5.6.7.8 11 22\n", "PROXY TCP4 host 5.6.7.8 11 22\r\n",
+                          "PROXY TCP4 1.2.3.4 5.6.7.8 0 22\r\n", "PROXY TCP4 1.2.3.4 5.6.7.8 11\r\n",
+                          "GET / HTTP/1.0\r\n\r\n", "PROXY TCP4"}) {
     INFO(bad);
     CHECK_FALSE(proxy(bad).has_value());
   }

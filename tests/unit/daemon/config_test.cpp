@@ -83,7 +83,8 @@ TEST_CASE("config: a module may have another name than its section") {
 }
 
 TEST_CASE("config: three-state values, numbers and facilities; what makes no sense changes nothing") {
-  const Config config = parse("use chroot = unset\nnumeric ids = TRUE\nlist = maybe\nsyslog facility = local3\n[m]\nmax connections = 12x\n");
+  const Config config = parse(
+      "use chroot = unset\nnumeric ids = TRUE\nlist = maybe\nsyslog facility = local3\n[m]\nmax connections = 12x\n");
   CHECK(config.globals.state(Param::kUseChroot) == -1);
   CHECK(config.globals.state(Param::kNumericIds) == 1);
   CHECK(config.globals.flag(Param::kList));

@@ -109,7 +109,7 @@ TEST_CASE("admit: -R keeps the path, and its parents as directories only") {
   CHECK(asked.yes("a/b/c/d"));
   CHECK(asked.parent("a"));
   CHECK(asked.parent("a/b"));
-  CHECK(asked.no("a"));         // as a file
+  CHECK(asked.no("a"));  // as a file
   CHECK(asked.no("a/other"));
   CHECK(asked.no("srv", true));
   CHECK(asked.parent("x"));
@@ -130,13 +130,15 @@ TEST_CASE("admit: many names are not looked through one by one") {
   Options options = options_of("-R");
   RequestedNames names(options);
   for (int i = 0; i < 100'000; ++i) names.add("d" + std::to_string(i % 100) + "/f" + std::to_string(i));
-  for (int i = 0; i < 100'000; ++i) REQUIRE(names.covers("d" + std::to_string(i % 100) + "/f" + std::to_string(i), false) == Answer::kYes);
+  for (int i = 0; i < 100'000; ++i)
+    REQUIRE(names.covers("d" + std::to_string(i % 100) + "/f" + std::to_string(i), false) == Answer::kYes);
   CHECK(names.covers("d1/f2", false) == Answer::kNo);
 }
 
 TEST_CASE("admit: what is said of a name that has no business here") {
   const Options options = options_of("-r --exclude=*.secret --exclude=/top");
-  const auto filters = FilterRules::from_options(options, [](const std::string&) -> Result<std::string> { return std::string(); });
+  const auto filters =
+      FilterRules::from_options(options, [](const std::string&) -> Result<std::string> { return std::string(); });
   REQUIRE(filters);
   const AdmitEntry admit = admission(options, *filters, asked_for(options, {"dir/"}));
   CHECK(refusal(admit, "fine") == "");

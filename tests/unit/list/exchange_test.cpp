@@ -30,7 +30,9 @@ struct Wanted {
 };
 
 Wanted file(const std::string& path, int64_t size = 10) { return {.path = path, .size = size}; }
-Wanted dir(const std::string& path, uint16_t marks = kContentDir) { return {.path = path, .mode = S_IFDIR | 0755, .marks = marks}; }
+Wanted dir(const std::string& path, uint16_t marks = kContentDir) {
+  return {.path = path, .mode = S_IFDIR | 0755, .marks = marks};
+}
 
 void fill(Segment& segment, const std::vector<Wanted>& wanted) {
   for (const Wanted& w : wanted) {
@@ -58,8 +60,12 @@ void fill(Segment& segment, const std::vector<Wanted>& wanted) {
 // A sender that writes into memory, and a receiver that reads from it: two ends with Terms of their own.
 struct Wire {
   explicit Wire(const std::string& line, int version = 32, bool incremental = true, AdmitEntry admit = {})
-      : from(line, version, incremental, false, true), to(line, version, incremental), writer(sink), sender(from.terms, writer),
-        admit_(std::move(admit)), next_(incremental ? 1 : 0) {}
+      : from(line, version, incremental, false, true),
+        to(line, version, incremental),
+        writer(sink),
+        sender(from.terms, writer),
+        admit_(std::move(admit)),
+        next_(incremental ? 1 : 0) {}
 
   void send(const std::vector<Wanted>& wanted) {
     Segment segment(next_);
@@ -95,7 +101,9 @@ struct Wire {
   std::optional<ListReceiver> receiver_;
 };
 
-std::string text_of(const Result<std::shared_ptr<Segment>>& result) { return result ? "accepted" : result.error().text; }
+std::string text_of(const Result<std::shared_ptr<Segment>>& result) {
+  return result ? "accepted" : result.error().text;
+}
 
 std::vector<std::string> active_paths(const Segment& segment) {
   std::vector<std::string> paths;
@@ -115,7 +123,8 @@ struct Flavour {
   int version;
   bool incremental;
 };
-const Flavour kFlavours[] = {{27, false}, {28, false}, {29, false}, {30, false}, {30, true}, {31, false}, {31, true}, {32, false}, {32, true}};
+const Flavour kFlavours[] = {{27, false}, {28, false}, {29, false}, {30, false}, {30, true},
+                             {31, false}, {31, true},  {32, false}, {32, true}};
 
 }  // namespace
 
@@ -123,7 +132,11 @@ TEST_CASE("exchange: every kind of entry arrives as it was, in all versions") {
   for (const Flavour flavour : kFlavours) {
     INFO("version " << flavour.version << (flavour.incremental ? " incremental" : ""));
     Wire wire("-rlptgoD --numeric-ids", flavour.version, flavour.incremental);
-    std::vector<Wanted> list{dir(".", kTopDir | kContentDir), file("a"), file("big", int64_t{5} << 33), file("old", 0), dir("sub"),
+    std::vector<Wanted> list{dir(".", kTopDir | kContentDir),
+                             file("a"),
+                             file("big", int64_t{5} << 33),
+                             file("old", 0),
+                             dir("sub"),
                              dir("empty")};
     list[3].mtime = 1;
     list[1].nsec = 123456789;
@@ -327,8 +340,10 @@ TEST_CASE("exchange: hard links are the same groups at both ends") {
     CHECK(key("n1") == key("n2"));
     CHECK(key("n1") == key("n3"));
     CHECK(key("m1") != key("n1"));
-    for (const char* name : {"m1", "n1"}) CHECK((entry_at(segment, name).has(kLinkFirst) && !entry_at(segment, name).has(kLinkLast)));
-    for (const char* name : {"m2", "n3"}) CHECK((entry_at(segment, name).has(kLinkLast) && !entry_at(segment, name).has(kLinkFirst)));
+    for (const char* name : {"m1", "n1"})
+      CHECK((entry_at(segment, name).has(kLinkFirst) && !entry_at(segment, name).has(kLinkLast)));
+    for (const char* name : {"m2", "n3"})
+      CHECK((entry_at(segment, name).has(kLinkLast) && !entry_at(segment, name).has(kLinkFirst)));
     CHECK(entry_at(segment, "n2").has(kLinked));
     CHECK(entry_at(segment, "m2").size == 5);  // also where fields did not travel
   }
@@ -349,7 +364,8 @@ TEST_CASE("exchange: a hard link to a group that never began") {
 
 TEST_CASE("exchange: below version 30 content marks follow from the arguments") {
   Wire wire("-rt", 29, false);
-  wire.send({dir("top", kTopDir | kContentDir), file("top/x"), dir("top/sub"), dir("alone", 0), file("alone2"), dir("alone/sub", 0)});
+  wire.send({dir("top", kTopDir | kContentDir), file("top/x"), dir("top/sub"), dir("alone", 0), file("alone2"),
+             dir("alone/sub", 0)});
   const auto got = wire.receiver().first();
   REQUIRE(got);
   CHECK(entry_at(**got, "top").has(kContentDir));
@@ -387,7 +403,10 @@ TEST_CASE("exchange: a list that ends in the middle is a broken stream") {
 TEST_CASE("exchange: random damage is refused or read, never worse") {
   std::mt19937 random(5);
   Wire whole("-rlptgoDH --numeric-ids");
-  std::vector<Wanted> list{dir("."), file("a"), dir("d"), {.path = "l", .mode = S_IFLNK | 0777, .target = "target"},
+  std::vector<Wanted> list{dir("."),
+                           file("a"),
+                           dir("d"),
+                           {.path = "l", .mode = S_IFLNK | 0777, .target = "target"},
                            {.path = "n", .mode = S_IFCHR | 0666, .major = 1, .minor = 3}};
   for (int i = 0; i < 20; ++i) list.push_back(file("file" + std::to_string(i), i * 1000));
   whole.send(list);
@@ -395,7 +414,8 @@ TEST_CASE("exchange: random damage is refused or read, never worse") {
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {
     std::vector<std::byte> damaged(whole.sink.bytes().begin(), whole.sink.bytes().end());
-    for (int i = 0; i < 1 + static_cast<int>(random() % 3); ++i) damaged[random() % damaged.size()] = std::byte(random() & 255);
+    for (int i = 0; i < 1 + static_cast<int>(random() % 3); ++i)
+      damaged[random() % damaged.size()] = std::byte(random() & 255);
     World to("-rlptgoDH --numeric-ids");
     MemorySource source(damaged);
     Reader reader(source);
@@ -427,9 +447,11 @@ TEST_CASE("exchange: a malicious sender's names end the session") {
   for (const Flavour flavour : kFlavours) {
     INFO("version " << flavour.version << (flavour.incremental ? " incremental" : ""));
     const Options options = options_of("-r --exclude=*.key");
-    const auto filters = FilterRules::from_options(options, [](const std::string&) -> Result<std::string> { return std::string(); });
+    const auto filters =
+        FilterRules::from_options(options, [](const std::string&) -> Result<std::string> { return std::string(); });
     const auto first_with = [&](const std::vector<Wanted>& list) {
-      Wire wire("-r --exclude=*.key", flavour.version, flavour.incremental, admission(options, *filters, asked_for(options, {"dir"})));
+      Wire wire("-r --exclude=*.key", flavour.version, flavour.incremental,
+                admission(options, *filters, asked_for(options, {"dir"})));
       wire.send(list);
       return text_of(wire.receiver().first());
     };
@@ -445,7 +467,8 @@ TEST_CASE("exchange: a parent that claims to be content is none") {
     INFO("version " << flavour.version << (flavour.incremental ? " incremental" : ""));
     const FilterRules no_rules;
     const Options options = options_of("-rR --delete");
-    Wire wire("-rR --delete", flavour.version, flavour.incremental, admission(options, no_rules, asked_for(options, {"a/b"})));
+    Wire wire("-rR --delete", flavour.version, flavour.incremental,
+              admission(options, no_rules, asked_for(options, {"a/b"})));
     wire.send({dir(".", kTopDir | kContentDir), dir("a", kTopDir | kContentDir)});
     const auto got = wire.receiver().first();
     REQUIRE(text_of(got) == "accepted");

@@ -82,7 +82,8 @@ TEST_CASE("order: components, against a naive comparison") {
   std::mt19937 random(1);
   int equal = 0;
   for (int i = 0; i < 100'000; ++i) {
-    const Name a = random_name(random), b = random() % 8 == 0 ? Name{a.path, random() % 2 == 0 || a.path == "."} : random_name(random);
+    const Name a = random_name(random),
+               b = random() % 8 == 0 ? Name{a.path, random() % 2 == 0 || a.path == "."} : random_name(random);
     const int expected = naive(a, b);
     equal += expected == 0;
     Segment segment(0);
@@ -124,10 +125,10 @@ TEST_CASE("order: the examples everybody trips over") {
     return compare_paths(a, a_dir, b, b_dir, Order::kComponents) < 0;
   };
   CHECK(before(".", true, "a", false));
-  CHECK(before("z", false, "a", true));         // files before directories
-  CHECK(before("a.b", true, "a", true));        // with its slash "a/" is behind "a.b/"
-  CHECK(before("a", false, "a.b", false));      // files compare without one
-  CHECK(before("a", true, "a/x", false));       // a directory before what is in it
+  CHECK(before("z", false, "a", true));     // files before directories
+  CHECK(before("a.b", true, "a", true));    // with its slash "a/" is behind "a.b/"
+  CHECK(before("a", false, "a.b", false));  // files compare without one
+  CHECK(before("a", true, "a/x", false));   // a directory before what is in it
   CHECK(before("a-b/x", false, "a/x", false));
   CHECK(compare_paths("a", true, "a", false, Order::kComponents) > 0);
   CHECK(compare_paths("a", true, "a", false, Order::kPlainBytes) == 0);

@@ -93,7 +93,7 @@ TEST_CASE("child: one that ignores us is ended when its owner goes") {
 }
 
 TEST_CASE("signals: they request a stop, and what was there before comes back") {
-  struct sigaction before {};
+  struct sigaction before{};
   ::sigaction(SIGTERM, nullptr, &before);
   {
     Stop stop;
@@ -110,7 +110,7 @@ TEST_CASE("signals: they request a stop, and what was there before comes back") 
     pollfd p{stop.wake_fd(), POLLIN, 0};
     CHECK(need(sys::poll(&p, 1, 0)) == 1);
   }
-  struct sigaction after {};
+  struct sigaction after{};
   ::sigaction(SIGTERM, nullptr, &after);
   CHECK(after.sa_handler == before.sa_handler);
 }

@@ -31,7 +31,9 @@ TEST_CASE("batch capture: list, items, content, statistics and the last mark") {
   std::vector<WireEntry> list;
   for (;;) {
     WireEntry entry;
-    const auto end = entries.decode(in, entry, 1, static_cast<int32_t>(list.size()), [&](int32_t at) { return Result<const WireEntry*>(&list.at(static_cast<size_t>(at) - 1)); });
+    const auto end = entries.decode(in, entry, 1, static_cast<int32_t>(list.size()), [&](int32_t at) {
+      return Result<const WireEntry*>(&list.at(static_cast<size_t>(at) - 1));
+    });
     INFO((end ? std::string() : end.error().text));
     REQUIRE(end);
     if (*end) break;
@@ -66,8 +68,11 @@ TEST_CASE("batch capture: list, items, content, statistics and the last mark") {
       const Result<Token> token = tokens->next(in);
       REQUIRE(token);
       if (std::holds_alternative<EndToken>(*token)) break;
-      if (const auto* literal = std::get_if<LiteralToken>(&*token)) content += as_text(literal->bytes);
-      else content += basis.substr(sums->offset_of(std::get<MatchToken>(*token).block), sums->length_of(std::get<MatchToken>(*token).block));
+      if (const auto* literal = std::get_if<LiteralToken>(&*token))
+        content += as_text(literal->bytes);
+      else
+        content += basis.substr(sums->offset_of(std::get<MatchToken>(*token).block),
+                                sums->length_of(std::get<MatchToken>(*token).block));
     }
     Hasher hasher = file_hasher(*agreed);
     hasher.update(as_bytes(content));

@@ -265,7 +265,8 @@ TEST_CASE("frames: pieces leave in one call, behind what waits and in frames bel
       REQUIRE(out.text("first"));
       CHECK(mux.post(SuccessMessage{3}));
       std::vector<Bytes> pieces;
-      for (size_t at = 0; at < data.size(); at += 50000) pieces.push_back(as_bytes(data).subspan(at, std::min<size_t>(50000, data.size() - at)));
+      for (size_t at = 0; at < data.size(); at += 50000)
+        pieces.push_back(as_bytes(data).subspan(at, std::min<size_t>(50000, data.size() - at)));
       REQUIRE(out.pieces(pieces));
       if (gathers) CHECK(raw.calls == 2);  // the message, and everything else
       REQUIRE(out.text("last"));

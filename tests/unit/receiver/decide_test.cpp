@@ -58,13 +58,15 @@ std::optional<io::FileInfo> here(uint32_t mode, uint64_t size = 10, int64_t mtim
 }
 const std::optional<io::FileInfo> kNothing;
 
-constexpr uint32_t kFile = S_IFREG | 0644, kDir = S_IFDIR | 0755, kLink = S_IFLNK | 0777, kPipe = S_IFIFO | 0600, kChar = S_IFCHR | 0600;
+constexpr uint32_t kFile = S_IFREG | 0644, kDir = S_IFDIR | 0755, kLink = S_IFLNK | 0777, kPipe = S_IFIFO | 0600,
+                   kChar = S_IFCHR | 0600;
 
 struct Policy {
   World world;
   FakeProbe probe;
   explicit Policy(const std::string& line, int version = 32) : world(line, version) { world.terms.may_chown = true; }
-  Decision operator()(const Listed& listed, const std::optional<io::FileInfo>& found, Attempt attempt = Attempt::kFirst) {
+  Decision operator()(const Listed& listed, const std::optional<io::FileInfo>& found,
+                      Attempt attempt = Attempt::kFirst) {
     return decide(listed.entry, "dir/name", found, probe, world.terms, attempt);
   }
 };
@@ -160,13 +162,18 @@ TEST_CASE("decide: size limits") {
 }
 
 TEST_CASE("decide: something of another kind is in the way") {
-  const Listed file(kFile, 10, 1000), dir(kDir, 0, 1000), link(kLink, 6, 1000), pipe(kPipe, 0, 1000), device(kChar, 0, 1000);
+  const Listed file(kFile, 10, 1000), dir(kDir, 0, 1000), link(kLink, 6, 1000), pipe(kPipe, 0, 1000),
+      device(kChar, 0, 1000);
   Policy policy("-a");
   for (const uint32_t other : {kDir, kLink, kPipe, kChar}) CHECK(policy(file, here(other)) == kInstead);
-  for (const uint32_t other : {kFile, kLink, kPipe, kChar}) CHECK(policy(dir, here(other)) == Decision{.act = Act::kMakeDir, .clear_the_way = true});
-  for (const uint32_t other : {kFile, kDir, kPipe, kChar}) CHECK(policy(link, here(other)) == Decision{.act = Act::kMakeLink, .clear_the_way = true});
-  for (const uint32_t other : {kFile, kDir, kLink}) CHECK(policy(pipe, here(other)) == Decision{.act = Act::kMakeNode, .clear_the_way = true});
-  for (const uint32_t other : {kFile, kDir, kLink, kPipe}) CHECK(policy(device, here(other)) == Decision{.act = Act::kMakeNode, .clear_the_way = true});
+  for (const uint32_t other : {kFile, kLink, kPipe, kChar})
+    CHECK(policy(dir, here(other)) == Decision{.act = Act::kMakeDir, .clear_the_way = true});
+  for (const uint32_t other : {kFile, kDir, kPipe, kChar})
+    CHECK(policy(link, here(other)) == Decision{.act = Act::kMakeLink, .clear_the_way = true});
+  for (const uint32_t other : {kFile, kDir, kLink})
+    CHECK(policy(pipe, here(other)) == Decision{.act = Act::kMakeNode, .clear_the_way = true});
+  for (const uint32_t other : {kFile, kDir, kLink, kPipe})
+    CHECK(policy(device, here(other)) == Decision{.act = Act::kMakeNode, .clear_the_way = true});
 }
 
 TEST_CASE("decide: directories") {
@@ -283,7 +290,9 @@ TEST_CASE("report_flags: a group that cannot be set is no difference") {
 TEST_CASE("attributes_match: one difference is enough") {
   const Listed file(kFile, 10, 1000);
   Policy policy("-a");
-  const auto match = [&](const std::optional<io::FileInfo>& found) { return attributes_match(file.entry, file.entry.mode, *found, policy.world.terms); };
+  const auto match = [&](const std::optional<io::FileInfo>& found) {
+    return attributes_match(file.entry, file.entry.mode, *found, policy.world.terms);
+  };
   CHECK(match(here(kFile)));
   CHECK_FALSE(match(here(kFile, 10, 1001)));
   CHECK_FALSE(match(here(S_IFREG | 0640)));

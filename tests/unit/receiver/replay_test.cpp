@@ -14,10 +14,13 @@ struct Asked {
   Replay replay;
   std::vector<int32_t> missing;
   bool wants(int32_t ndx, int list) {
-    const auto answer = replay.wants(ndx, list, [&](int32_t passed) -> Status {
-      missing.push_back(passed);
-      return {};
-    }, [] {});
+    const auto answer = replay.wants(
+        ndx, list,
+        [&](int32_t passed) -> Status {
+          missing.push_back(passed);
+          return {};
+        },
+        [] {});
     REQUIRE(answer);
     return *answer;
   }

@@ -10,8 +10,8 @@ using namespace ocsync::sync;
 
 namespace {
 
-std::string script(std::vector<std::string> words, std::vector<std::string> operands, const std::vector<std::string>& rules = {},
-                   bool modern = true, bool from0 = false) {
+std::string script(std::vector<std::string> words, std::vector<std::string> operands,
+                   const std::vector<std::string>& rules = {}, bool modern = true, bool from0 = false) {
   Options options;
   options.command_line = std::move(words);
   options.operands = std::move(operands);
@@ -25,7 +25,8 @@ std::string script(std::vector<std::string> words, std::vector<std::string> oper
 TEST_CASE("batch script: the words as typed, without sources, with the destination as a parameter") {
   CHECK(script({"/usr/bin/rsync", "-av", "--write-batch=b", "src/", "dst/"}, {"src/", "dst/"}) ==
         "'/usr/bin/rsync' '-av' --read-batch='b' ${1:-'dst/'}\n");
-  CHECK(script({"rsync", "-av", "--only-write-batch", "b", "a", "h:d e"}, {"a", "h:d e"}) == "'rsync' '-av' --read-batch 'b' ${1:-'d e'}\n");
+  CHECK(script({"rsync", "-av", "--only-write-batch", "b", "a", "h:d e"}, {"a", "h:d e"}) ==
+        "'rsync' '-av' --read-batch 'b' ${1:-'d e'}\n");
   CHECK(script({"rsync", "--files-from=x", "-f", "- y", "--exclude", "z", "--write-batch=b", "s", "d"}, {"s", "d"}) ==
         "'rsync' --read-batch='b' ${1:-'d'}\n");
 }
@@ -42,7 +43,8 @@ TEST_CASE("batch script: rules follow in a here-document that they cannot end") 
         "'rsync' --exclude-from='-' --read-batch='b' ${1:-'d'} <<'#E#'\n- *.o\n#E#\n");
   CHECK(script({"rsync", "-0", "--write-batch=b", "s", "d"}, {"s", "d"}, {"- a"}, true, true) ==
         std::string("'rsync' --filter='._-' '-0' --read-batch='b' ${1:-'d'} <<'#E#'\n- a") + '\0' + ";\n#E#\n");
-  CHECK(script({"rsync", "--write-batch=b", "s", "d"}, {"s", "d"}, {"- a\n#E#\nrm -rf ~"}).starts_with("ERROR cannot write a filter rule"));
+  CHECK(script({"rsync", "--write-batch=b", "s", "d"}, {"s", "d"}, {"- a\n#E#\nrm -rf ~"})
+            .starts_with("ERROR cannot write a filter rule"));
 }
 
 TEST_CASE("batch flags: a replay takes over what shaped the stream") {
@@ -51,7 +53,8 @@ TEST_CASE("batch flags: a replay takes over what shaped the stream") {
   typed.hard_links = 2;
   typed.append = AppendMode::kAppend;
   Reporter reporter(typed);
-  const auto options = adopt_stream_flags(typed, proto::kStreamRecurse | proto::kStreamDirs | proto::kStreamXattrs | proto::kStreamHardLinks, 32, reporter);
+  const auto options = adopt_stream_flags(
+      typed, proto::kStreamRecurse | proto::kStreamDirs | proto::kStreamXattrs | proto::kStreamHardLinks, 32, reporter);
   REQUIRE(options);
   CHECK(options->recurse);
   CHECK(options->dirs);
