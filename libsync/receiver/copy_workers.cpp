@@ -30,11 +30,11 @@ Result<std::optional<uint64_t>> copy_into(CopyJob& job, const Terms& terms, cons
   if (!copied) {
     const Error& error = copied.error();
     if (error.fault == Fault::kFileIo) {
-      placer.abandon(std::move(job.output), job.request, true);
+      placer.abandon(std::move(job.output), job.request);
       return fail(Fault::kFileIo, fmt::format("write failed on {}", destination.shown(job.request.path)), error.sys);
     }
     if (error.fault == Fault::kInterrupted || error.fault == Fault::kUser1) {
-      placer.abandon(std::move(job.output), job.request, true);
+      placer.abandon(std::move(job.output), job.request);
       return fail(error);
     }
     terms.reporter.state().io_error |= 1;

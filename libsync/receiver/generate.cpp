@@ -270,7 +270,7 @@ Status Generator::keep(Spot& spot) {
   std::optional<io::FileInfo> compared = spot.here;
   const bool updated =
       o.dry_run ? (meta & proto::kReportAcl) != 0 || !attributes_match(*spot.entry, spot.mode, *spot.here, terms_)
-                : apply(spot, compared, false);
+                : apply(spot, compared, false) != 0;
   say_uptodate(spot, updated);
   // Setting an ACL has set permissions as well; they are reported only if they still differed then.
   if ((meta & proto::kReportAcl) && !o.dry_run && !o.fake_super)

@@ -64,7 +64,7 @@ class Generator {
   // Creates under a hidden name and renames, so that something that is replaced is never missing.
   bool create_atomically(Spot& spot, bool replaces, const std::function<Status(io::Leaf)>& make, const char* what,
                          const std::string& to = {});
-  bool apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);
+  unsigned apply(Spot& spot, std::optional<io::FileInfo>& now, bool created);  // what was changed: Updated bits
   void apply_reported_xattrs(const Spot& spot);
   bool try_basis_for_other(Spot& spot, uint32_t flags, bool& done);
   Result<bool> try_basis_for_file(Spot& spot, Basis& basis);

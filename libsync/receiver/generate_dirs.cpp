@@ -131,8 +131,11 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
     if (!spot.here) return {};
   } else {
     std::optional<io::FileInfo> now = spot.here;
-    const bool updated = apply(spot, now, !spot.here || created_before);
+    const unsigned updated = apply(spot, now, !spot.here || created_before);
     if (updated) name_itself(spot, "/");
+    // An owner or a group that was refused has kept it from its time.
+    if (o.times && !(updated & kUpdatedTime) && now && !terms_.same_time(now->mtime, entry.time()))
+      touched(spot.path == "." ? std::string_view() : std::string_view(spot.path));
     apply_reported_xattrs(spot);
     // Files must be able to arrive; the mode is restored when its content is settled.
     if (!terms_.may_chown && (spot.mode & S_IRWXU) != S_IRWXU) {

@@ -40,22 +40,21 @@ Status Generator::success(Spot& spot) {
 }
 
 // `now` is what lies there, if the caller knows; afterwards it is what the item is to be told against.
-bool Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created) {
-  if (terms_.options.dry_run) return true;
+unsigned Generator::apply(Spot& spot, std::optional<io::FileInfo>& now, bool created) {
+  if (terms_.options.dry_run) return 0;
   const Object object = spot.leaf ? Object::named(*spot.dir, *spot.leaf) : Object::itself(*spot.dir);
   if (!now) {
     const auto fresh = object.info();
     if (!fresh) {
       terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(spot.path)),
                                      fresh.error().sys);
-      return false;
+      return 0;
     }
     now = *fresh;
   }
-  const unsigned updated = apply_attributes(
-      *spot.entry, spot.mode, object, *now, terms_, Role::kGenerator, [&] { return destination_.shown(spot.path); },
-      {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created});
-  return updated != 0;
+  return apply_attributes(*spot.entry, spot.mode, object, *now, terms_, Role::kGenerator,
+                          [&] { return destination_.shown(spot.path); },
+                          {.exact_times = terms_.options.checksum && spot.entry->is_regular(), .created = created});
 }
 
 // Of a local run: no values travel, so what a receiver does when they have come is done here, after everything else.

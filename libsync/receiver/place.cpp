@@ -323,6 +323,7 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
       fatal_ = made.error().fault == Fault::kUsage
                    ? made.error()
                    : Error(Fault::kFileIo, made.error().text, made.error().text.empty() ? 0 : made.error().sys);
+      if (!o.partial_dir.empty()) abandon(std::move(output), request);  // with --partial the old version has the name
       return Placed::kFailed;
     }
   }
@@ -353,8 +354,8 @@ Placed Placer::finish(Output output, const Request& request, bool verified) {
   return Placed::kInPlace;
 }
 
-void Placer::abandon(Output output, const Request& request, bool got_literal_data) {
-  if (!terms_.options.partial || !got_literal_data || output.in_place) return;
+void Placer::abandon(Output output, const Request& request) {
+  if (!terms_.options.partial || !output.has_literal_data || output.in_place) return;
   keep_partial(output, request, false);
 }
 

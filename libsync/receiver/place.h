@@ -27,6 +27,7 @@ struct Output {
   bool in_place = false;               // content goes over the old content
   bool device = false;                 // --write-devices: it has a size of its own
   bool partial_in_place = false;       // ... of the partial-dir file, which is then moved
+  bool has_literal_data = true;        // not only what the basis has: worth keeping where the run ends early
   std::optional<io::FileInfo> made;    // owner and mode of the hidden file, where they are known without a look
   const io::File& file() const { return temp ? temp->file() : direct; }
 };
@@ -43,7 +44,7 @@ class Placer {
   // The content is complete. `verified`: it is what the sender has; otherwise it is kept only as partial data.
   Placed finish(Output output, const Request& request, bool verified);
   // The run is being interrupted with the content incomplete: keeps it if --partial asks for that.
-  void abandon(Output output, const Request& request, bool got_literal_data);
+  void abandon(Output output, const Request& request);
   // Set if the run must end: an old version could not be kept.
   const std::optional<Error>& fatal() const { return fatal_; }
   // --delay-updates: everything arrived, all files take their names; `placed` hears of each that did.

@@ -255,8 +255,9 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
     reached = done;
     line.advance(static_cast<int64_t>(done));
   });
+  if (output) output->has_literal_data = result ? result->literal_bytes > 0 : reached > 0;
   if (!result) {
-    if (output) placer_.abandon(std::move(*output), *request, reached > 0);
+    if (output) placer_.abandon(std::move(*output), *request);
     return fail(result.error());
   }
   terms_.reporter.trace(Debug::kDeltasum, 2, "got file_sum");
@@ -266,7 +267,7 @@ Status Receiver::on_transfer(int32_t ndx, Entry& entry, const proto::Item& item)
   if (output && !before) show(entry, item, channel_.in.position() - start, result->file_sum, &*request);
   if (!output) return events_.push(Event{.what = Event::What::kFailed, .ndx = ndx});
   if (result->write_failed && result->write_error.fault == Fault::kFileIo) {
-    placer_.abandon(std::move(*output), *request, reached > 0);
+    placer_.abandon(std::move(*output), *request);
     return fail(Fault::kFileIo, fmt::format("write failed on {}", destination_.shown(request->path)),
                 result->write_error.sys);
   }
