@@ -190,6 +190,8 @@ class Command:
                     self._add(word.replace("_", " "), rng, draw, source)
         if {"--inplace", "--append", "--append-verify"} & set(self.words):  # rsync 3.5.0 cannot look at its own copy there (EINVAL, as with --temp-dir)
             self.words = [w.replace("=../bak", "=WORK/bak") for w in self.words]
+            if any("fake-super" in w for w in self.words):  # rsync 3.5.0 cannot give such a copy outside its stand-in attributes, nor its mode
+                self.words = [w.replace("=WORK/bak", "=.bak") for w in self.words]
         self.words.append(rng.choice(["-i", "-i", "-i", "-ii"]))
         self.words += ["SRC/", "DST/"] if any("files-from" in w for w in self.words) else self._operands(rng, source)
 
