@@ -29,6 +29,7 @@ Agreement Agreement::from(int version, uint32_t compat) {
 
   a.compact_numbers = version >= 30;
   a.io_error_after_list = version < 30;
+  a.list_errors_told = version == 30;
   a.perishable_rules = version >= 30;
   a.no_send_messages = version >= 30;
   a.rich_text_codes = version >= 30;

@@ -58,6 +58,7 @@ struct Agreement {
   bool closing_handshake = true;      // 31: deletion statistics, goodbye is answered
   bool list_times_in_stats = true;    // 29
   bool io_error_after_list = false;   // below 30
+  bool list_errors_told = false;      // 30: io_error travels as a message, too, ahead of the list that it belongs to
   bool full_filter_prefixes = true;   // 29
   bool perishable_rules = true;       // 30
   bool error_codes_travel = true;     // 31: MSG_ERROR_EXIT carries the code

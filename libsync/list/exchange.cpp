@@ -287,6 +287,7 @@ Result<std::shared_ptr<Segment>> ListReceiver::read(DirNode* parent) {
         terms_.reporter.state().io_error |= end->io_error & 7;
         segment->io_error = end->io_error & 7;
       }
+      if (terms_.agreed.list_errors_told) segment->io_error |= terms_.reporter.state().io_error & 7;
       break;
     }
     if (terms_.charset) TRY(from_wire_charset(parent == nullptr));

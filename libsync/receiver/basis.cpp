@@ -183,8 +183,17 @@ void Fuzzy::used(std::string_view leaf) {
     if (candidate.leaf == leaf) candidate.used = true;
 }
 
+std::string Fuzzy::path_in(size_t list, const std::string& leaf) const {
+  const std::string path = join_path(path_, leaf);
+  return list == 0 ? path : join_path(basis_.name(static_cast<int>(list) - 1), path);
+}
+
 std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path,
                                  const std::shared_ptr<const io::Dir>& dir) {
+  const auto shown = [&](size_t list, const std::string& leaf) {
+    return list == 0 ? destination_.shown(path_in(0, leaf))
+                     : full_name(basis_.name(static_cast<int>(list) - 1), join_path(path_, leaf), terms_.options);
+  };
   if (!loaded_ || path_ != dir_path) {
     path_ = dir_path;
     loaded_ = true;
@@ -198,7 +207,10 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path,
           for (const io::DirEntry& item : names->entries) {
             const auto leaf = io::Leaf::check(names->name(item));
             if (!leaf) continue;
-            const auto info = listing.dir->info(*leaf);
+            auto info = listing.dir->info(*leaf);
+            if (info && info->is_regular() && terms_.options.fake_super)
+              info = seen(Object::named(*listing.dir, *leaf), *info, terms_, Role::kGenerator,
+                          shown(static_cast<size_t>(i), names->name(item)));
             if (info && info->is_regular() && info->size > 0) listing.candidates.push_back({names->name(item), *info});
           }
           std::sort(listing.candidates.begin(), listing.candidates.end(),
@@ -213,8 +225,7 @@ std::optional<Basis> Fuzzy::find(const Entry& entry, std::string_view dir_path,
     basis.type = static_cast<uint8_t>(proto::kBasisFuzzy + list);
     basis.dir = listings_[list].dir;
     basis.leaf = candidate.leaf;
-    basis.path = list == 0 ? join_path(dir_path, candidate.leaf)
-                           : join_path(join_path(basis_.name(static_cast<int>(list) - 1), dir_path), candidate.leaf);
+    basis.path = path_in(list, candidate.leaf);
     basis.bytes = candidate.info.size;
     return basis;
   };

@@ -48,7 +48,8 @@ class BasisDirs {
 // Similar names in one directory of the destination (and of the basis directories with -yy).
 class Fuzzy {
  public:
-  Fuzzy(const Terms& terms, const BasisDirs& basis) : terms_(terms), basis_(basis) {}
+  Fuzzy(const Terms& terms, const Destination& destination, const BasisDirs& basis)
+      : terms_(terms), destination_(destination), basis_(basis) {}
   // The best candidate for an entry that is missing here, or nothing. `dir` is the destination's directory of the
   // entry.
   std::optional<Basis> find(const Entry& entry, std::string_view dir_path, const std::shared_ptr<const io::Dir>& dir);
@@ -65,7 +66,9 @@ class Fuzzy {
     std::shared_ptr<const io::Dir> dir;
     std::vector<Candidate> candidates;
   };
+  std::string path_in(size_t list, const std::string& leaf) const;
   const Terms& terms_;
+  const Destination& destination_;
   const BasisDirs& basis_;
   std::string path_;
   bool loaded_ = false;

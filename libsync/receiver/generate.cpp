@@ -19,7 +19,7 @@ Generator::Generator(const Terms& terms, const FilterRules& filters, Destination
       placer_(terms, destination, backups_, Role::kGenerator),
       remover_(terms, filters, destination, backups_, Role::kGenerator),
       basis_(BasisDirs::open(terms, destination)),
-      fuzzy_(terms, basis_),
+      fuzzy_(terms, destination_, basis_),
       default_perms_(0777 & ~terms.umask) {
   if (terms.module_filters && destination.root())
     if (auto scope = FilterScope::at_root(filters, Side::kReceiver, destination.absolute())) guard_ = std::move(*scope);

@@ -41,8 +41,23 @@ Sender::Sender(const Terms& terms, Channel& channel, Scanner& scanner, ListSende
       hasher_(terms.agreed),
       incoming_(kQueuedRequests) {}
 
+// What went wrong while a list was made must be known where that list leads to deletions.
+Status Sender::tell_list_errors() {
+  const int io_error = terms_.options.ignore_errors ? 0 : terms_.reporter.state().io_error.load();
+  if (!terms_.agreed.compact_numbers || io_error == list_errors_told_) return {};
+  list_errors_told_ = io_error;
+  const bool during = terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay;
+  if (!terms_.agreed.safe_list_end && terms_.agreed.incremental && during)
+    return fail(Fault::kUnsupported,
+                fmt::format("FATAL I/O ERROR: dying to avoid a --delete-{} issue with a pre-3.0.7 receiver.",
+                            terms_.delete_mode == DeleteMode::kDelay ? "delay" : "during"));
+  if (terms_.agreed.list_errors_told) channel_.mux.post(proto::IoErrorMessage{io_error});
+  return {};
+}
+
 Status Sender::send_one_list() {
   auto segment = TRY(scanner_.next());
+  TRY(tell_list_errors());
   TRY(channel_.indexes_out->write(proto::kNdxListOffset - segment->parent_dir(), channel_.out));
   TRY(lists_.send(*segment));
   entries_sent_ += segment->count();
@@ -63,6 +78,7 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
   const auto built = std::chrono::steady_clock::now();
   const auto ms = [](auto d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); };
   terms_.totals.list_build_ms = std::max<int64_t>(1, ms(built - start));
+  TRY(tell_list_errors());
   TRY(lists_.send(*segment));
   TRY(lists_.send_trailer());
   terms_.totals.list_xfer_ms = ms(std::chrono::steady_clock::now() - built);
@@ -90,7 +106,9 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
     if (terms_.progress) terms_.progress->list_complete();
   }
   io_error_before_ = terms_.reporter.state().io_error;
-  TRY(channel_.out.flush());
+  // Where errors travel as messages a server's next lists go with the first: what they know keeps the other side from
+  // deleting by it, as with rsync.
+  if (!terms_.agreed.list_errors_told || !terms_.am_server) TRY(channel_.out.flush());
   return !(empty && terms_.am_server);
 }
 

@@ -69,6 +69,7 @@ class Sender {
   Status send_statistics(uint64_t bytes_read);
   Status send_values(const Ask& ask, const Entry& entry);
   Status keep_ahead(bool idle);
+  Status tell_list_errors();
   Status send_one_list();
   Result<Incoming> next();
   std::optional<Incoming> take();
@@ -89,6 +90,7 @@ class Sender {
   bool list_complete_ = false;
   int phase_ = 0;
   int io_error_before_ = 0;
+  int list_errors_told_ = 0;
   Queue<Incoming> incoming_;
   std::deque<Incoming> taken_;  // from the queue already, to look at before their turn
   // For the reading half.

@@ -192,6 +192,15 @@ class Command:
             self.words = [w.replace("=../bak", "=WORK/bak") for w in self.words]
             if any("fake-super" in w for w in self.words):  # rsync 3.5.0 cannot give such a copy outside its stand-in attributes, nor its mode
                 self.words = [w.replace("=WORK/bak", "=.bak") for w in self.words]
+        if any(w in ("-X", "-A", "-AX") for w in self.words) and self.alternatives > 1:
+            # rsync compares the attributes of a second alternate directory's entries with those that it read in the first.
+            self.words = [w for w in self.words if not w.endswith("-dest=../alt1")]
+        if "--cc=none" in self.words and any(w[:1] == "-" and w[:2] not in ("--", "-f") and "c" in w for w in self.words):
+            # That is refused by both ends, and how much of what was to be said before gets out is chance.
+            self.words = [w for w in self.words if w != "--cc=none"]
+        if any("fake-super" in w for w in self.words) and self.words[0] not in ("-a", "-rp"):
+            # What mode a similar file gives depends then on how far rsync's receiver has come with that one.
+            self.words = [w for w in self.words if w not in ("-y", "-yy")]
         self.words.append(rng.choice(["-i", "-i", "-i", "-ii"]))
         self.words += ["SRC/", "DST/"] if any("files-from" in w for w in self.words) else self._operands(rng, source)
 
@@ -205,6 +214,8 @@ class Command:
         if "files-from" in word:
             names = [trees.tokens(line)[1][1:-1] for line in source if rng.random() < 0.4]
             names = [n for n in names if "rep(" not in n and "\\n" not in n and n[0] not in "#;"] + rng.choice([[], [], ["no/such", "./"], ["d0/"], ["a/.", "d0/./f1"]])
+            if any("fake-super" in w for w in self.words):  # rsync 3.5.0 does not ask then whose the link before the slash is
+                names = [n for n in names if not n.endswith("/")]
             end = "\\0" if word.endswith("0") else "\\n"
             self.beside.append(("", f'file "{"list0" if end != chr(92) + "n" else "list"}" text="{"".join(n + end for n in names)}"'))
         if "rules" in word and ".rules" not in word:
