@@ -34,9 +34,7 @@ class JoinedPath {
 
 // A path of the file system as one inside the module.
 std::string inside(const std::string& path, const std::string& module) {
-  if (!module.empty() && module != "/" && path.starts_with(module) &&
-      (path.size() == module.size() || path[module.size()] == '/'))
-    return path.substr(module.size());
+  if (!module.empty() && module != "/" && (path == module || is_below(path, module))) return path.substr(module.size());
   return path;
 }
 

@@ -74,6 +74,10 @@ bool has_dotdot(std::string_view path) {
   return false;
 }
 
+bool is_below(std::string_view path, std::string_view dir) {
+  return path.size() > dir.size() && path.starts_with(dir) && path[dir.size()] == '/';
+}
+
 bool symlink_is_unsafe(std::string_view target, std::string_view path) {
   if (target.empty() || target[0] == '/') return true;
   // Only a run of ".." at the very start may climb; one further inside could cross another symlink.

@@ -18,6 +18,9 @@ std::string clean_path(std::string_view path, bool keep_trailing = false, bool d
 std::string collapsed_path(std::string_view path);
 // True if a component is "..".
 bool has_dotdot(std::string_view path);
+// Does `path` lie in the directory `dir`, at any depth? Both as clean_path() leaves them; "." has a meaning of its own
+// for most callers and none here.
+bool is_below(std::string_view path, std::string_view dir);
 // A symlink at `path` (relative to the transfer root) whose `target` leads out of the tree.
 bool symlink_is_unsafe(std::string_view target, std::string_view path);
 // Directory part ("" if none) and last component.

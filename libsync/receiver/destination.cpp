@@ -69,10 +69,7 @@ bool DirCache::too_many_links(std::string_view path) const {
 }
 
 void DirCache::forget(std::string_view path) {
-  std::erase_if(slots_, [&](const Slot& slot) {
-    return slot.path == path ||
-           (slot.path.size() > path.size() && slot.path.starts_with(path) && slot.path[path.size()] == '/');
-  });
+  std::erase_if(slots_, [&](const Slot& slot) { return slot.path == path || is_below(slot.path, path); });
 }
 
 std::string absolute_path(std::string_view path) {

@@ -86,10 +86,8 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
   }
   if (!skip_below_.empty()) {
     // Below the top of the tree lies all of a whole list; incremental ones are begun anew.
-    const bool below = skip_below_ == "."
-                           ? !terms_.agreed.incremental && !entry.is_root()
-                           : spot.path.size() > skip_below_.size() && spot.path.starts_with(skip_below_) &&
-                                 spot.path[skip_below_.size()] == '/';
+    const bool below =
+        skip_below_ == "." ? !terms_.agreed.incremental && !entry.is_root() : is_below(spot.path, skip_below_);
     if (below) {
       if (entry.is_dir()) entry.set(kMissingDir);
       return {};
@@ -112,9 +110,7 @@ Status Generator::handle_alone(const std::shared_ptr<Segment>& segment, Entry& e
   const auto below_dry_missing = [&] {
     if (destination_.missing()) return true;
     if (dry_missing_.empty()) return false;
-    if (spot.path.size() > dry_missing_.size() && spot.path.starts_with(dry_missing_) &&
-        spot.path[dry_missing_.size()] == '/')
-      return true;
+    if (is_below(spot.path, dry_missing_)) return true;
     if (own_turn) dry_missing_.clear();
     return false;
   };

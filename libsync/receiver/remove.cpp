@@ -23,7 +23,7 @@ Result<FilterScope> Remover::scope_in(const std::string& path) {
   if (!filters_.has_per_directory() || path == "." || path.empty()) return scopes_.front().second;
   while (scopes_.size() > 1) {
     const std::string& known = scopes_.back().first;
-    if (path == known || (path.size() > known.size() && path.starts_with(known) && path[known.size()] == '/')) break;
+    if (path == known || is_below(path, known)) break;
     scopes_.pop_back();
   }
   size_t at = scopes_.back().first.size();

@@ -107,8 +107,9 @@ Result<bool> Sender::send_first(const std::vector<std::string>& names) {
   }
   io_error_before_ = terms_.reporter.state().io_error;
   // Where errors travel as messages a server's next lists go with the first: what they know keeps the other side from
-  // deleting by it, as with rsync.
-  if (!terms_.agreed.list_errors_told || !terms_.am_server) TRY(channel_.out.flush());
+  // deleting by it, as with rsync. And so do those to a receiver that could not be told at all.
+  const bool joined = !empty && terms_.agreed.list_errors_told && (terms_.am_server || !terms_.agreed.safe_list_end);
+  if (!joined) TRY(channel_.out.flush());
   return !(empty && terms_.am_server);
 }
 

@@ -132,3 +132,41 @@ def mounts(lab):
         for far in ("", "far:"):
             words = options.split() + ["src/", far + "dst/"]
             yield f"mounts: {' '.join(words)}", lambda w=words: same(w)
+
+
+# A remote shell whose far side believes that its client knows nothing of errors at the end of lists, as receivers before 3.0.7.
+OLD_RECEIVER = """#!/bin/bash
+shift
+words=()
+for word; do
+  case $word in -*e.*f*) word=${word/f/} ;; esac
+  words+=("$word")
+done
+exec "${words[@]}"
+"""
+
+
+@journey
+def unsafe_lists(lab):
+    """Such a receiver deletes by lists that are not complete: a sender that knows ends the run."""
+    def after(client, server, words):
+        work = lab.folder()
+        trees.build(work, ["symlink src/d/broken -> nowhere", "file dst/d/gone 5 bytes seed=1", "file dst/gone 5 bytes seed=2"])
+        shell = f"{work}/shell"
+        with open(shell, "w", encoding="ascii") as f:
+            f.write(OLD_RECEIVER)
+        os.chmod(shell, 0o755)
+        got = lab.rsync(client, server, ["--protocol=30", "-rL", "-i", *words, "src/", "far:dst/"], work, 60, RSYNC_RSH=shell)
+        if got.hung:
+            raise Wrong("HUNG")
+        said = [line for line in got.err.decode().split("\n") if "FATAL" in line or "deletion" in line]
+        return got.code, said, os.path.exists(f"{work}/dst/gone"), os.path.exists(f"{work}/dst/d/gone")
+
+    def same(words, server):
+        expected, have = after(NEW, NEW, words), after(OURS, server, words)
+        if have != expected:
+            raise Wrong(f"exit code, messages and whether the files are there are {have}, rsync's are {expected}")
+
+    for words in ("--delete", "--delete-delay", "--delete-after", "--delete-before", "--delete --ignore-errors", "--delete --no-i-r"):
+        for server in (NEW, OURS):
+            yield f"unsafe lists: {words} to {server}", lambda w=words, s=server: same(w.split(), s)

@@ -36,6 +36,13 @@ TEST_CASE("paths: a component that climbs") {
   for (const char* good : {"", "a", "...", "..a", "a..", "a/..b", "a../b", "a/.../b"}) CHECK_FALSE(has_dotdot(good));
 }
 
+TEST_CASE("paths: below a directory") {
+  CHECK(is_below("a/b", "a"));
+  CHECK(is_below("a/b/c", "a"));
+  CHECK(is_below("/m/x", "/m"));
+  for (const char* not_below : {"a", "ab", "ab/c", "b/a", "", "."}) CHECK_FALSE(is_below(not_below, "a"));
+}
+
 TEST_CASE("paths: directory and leaf") {
   CHECK(dir_of_path("a/b/c") == "a/b");
   CHECK(dir_of_path("a") == "");
