@@ -93,8 +93,6 @@ Result<bool> DemuxSource::have(size_t bytes, bool wait) {
   return true;
 }
 
-uint64_t DemuxSource::raw_bytes() const { return raw_.position(); }
-
 // --- writing --------------------------------------------------------------------------------------------------------
 
 MuxSink::MuxSink(ByteSink& raw, size_t buffer_bytes)

@@ -32,7 +32,6 @@ class DemuxSource final : public ByteSource {
   // True if data bytes, the end or an error can be had without waiting. Delivers messages that have arrived whole, so
   // that a lone keep-alive or message does not look like data.
   bool ready() override;
-  uint64_t raw_bytes() const;
 
  private:
   enum class Found : uint8_t { kData, kEnd, kNothingYet };

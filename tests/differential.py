@@ -109,6 +109,8 @@ class Drawn(run_cases.Case):
             # rsync ends with 2 where an old list lacks the parent of a name; how many of the lines before that get out is chance.
             self.words = [w for w in self.words if w != "--no-implied-dirs"]
         self.way = Way("local", OURS) if kind == "local" else Way(kind, client, server, protocol)
+        if kind != "local" and random.Random(f"{seed}/{number}/daemon").random() < 0.3 and not self.shuns_daemons(kind):
+            self.way.kind = {"push": "upload", "pull": "download"}[kind]
         if "-H" in self.words and ((self.way.protocol or 30) < 30 or "--no-inc-recursive" in self.words):
             # rsync loses names that have no file there when the last name of their group is left in the alternate tree.
             self.words = [w for w in self.words if not w.startswith("--compare-dest")]
@@ -116,6 +118,10 @@ class Drawn(run_cases.Case):
             # A puller's --chmod makes rsync think that what it deletes may be written to, and it does not see to that.
             self.words = [w for w in self.words if not w.startswith("--chmod")]
         self.settle()
+
+    def shuns_daemons(self, kind):
+        """Whether words of the case have a far side of their own, or are what rsync's daemon cannot do (see Case.suits_daemons())."""
+        return any(w.startswith("-M") or "far:" in w or (kind == "pull" and "files-from" in w) for w in self.words)
 
     def settle(self):
         """Makes the steps from lines and words; called again after either was pruned."""

@@ -263,6 +263,10 @@ Result<FileInfo> Dir::info_following(Leaf name) const {
   const Place place = TRY(confined_place(name));
   return sys::stat_at(place.dir.fd(), place.leaf.c_str(), AT_SYMLINK_NOFOLLOW);
 }
+bool Dir::leads_to_dir(Leaf name) const {
+  const auto there = sys::stat_at(fd(), name.c_str(), 0);
+  return there && there->is_dir();
+}
 Result<FileInfo> Dir::info_with_btime(Leaf name) const {
   return sys::stat_with_birth(fd(), name.c_str(), AT_SYMLINK_NOFOLLOW);
 }

@@ -71,6 +71,7 @@ class Dir {
   Status searchable() const;                          // EACCES: names in it may not be looked up
   Result<FileInfo> info(Leaf name) const;             // describes a symlink, never its target
   Result<FileInfo> info_following(Leaf name) const;   // describes the target
+  bool leads_to_dir(Leaf name) const;                 // ... wherever that is: a ceiling does not hide this bit
   Result<FileInfo> info_with_btime(Leaf name) const;  // costs a little more than info()
   // Information on many children of one directory; result i belongs to names[i].
   std::vector<Result<FileInfo>> info_batch(std::span<const Leaf> names) const;

@@ -382,7 +382,7 @@ class Serving {
     environment.refusals = &refusals;
     environment.daemon_child = true;
 
-    auto heard = hear_arguments(in_, version_ >= 30, environment);
+    auto heard = hear_arguments(in_, version_ >= 30, environment, charset_.get());
     if (!heard && heard.error().fault == Fault::kTimeout) return fail(heard.error());
     if (!heard) {
       log_.line(heard.error().text.empty() ? "the client's arguments ended early" : heard.error().text, true);

@@ -105,7 +105,8 @@ Result<std::vector<std::string>> read_daemon_args(Reader& in, bool nulls) {
   }
 }
 
-Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironment& environment) {
+Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironment& environment,
+                                     NameCharset* charset) {
   const std::vector<std::string> words = TRY(read_daemon_args(in, nulls));
   const auto dot = std::find(words.begin(), words.end(), ".");
   const auto behind = dot == words.end() ? dot : dot + 1;
@@ -118,6 +119,8 @@ Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironm
   if (request.parsed && request.parsed->what == ParsedCommand::What::kSecluded) {
     request.secluded = true;
     std::vector<std::string> second = TRY(read_daemon_args(in, true));
+    if (charset)
+      for (std::string& word : second) word = charset->text_from_wire(word);
     for (size_t i = 1; i < second.size(); ++i) request.all.push_back(second[i]);
     const auto at = std::find(second.begin(), second.end(), ".");
     if (at != second.end()) {

@@ -8,6 +8,7 @@
 
 #include "libio/base/result.h"
 #include "libio/base/stream.h"
+#include "libsync/list/name_charset.h"
 #include "libsync/options/parse.h"
 
 namespace ocsync::sync {
@@ -27,7 +28,8 @@ struct ClientRequest {
   std::string shown;  // the paths for log and hooks, cut where they are too long
 };
 // Fails if the lists cannot be read; options that make no sense are in `parsed`.
-Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironment& environment);
+// `charset`: the module's, if it has one; secluded arguments travel in that of the wire.
+Result<ClientRequest> hear_arguments(Reader& in, bool nulls, const ParseEnvironment& environment, NameCharset* charset);
 
 // What stands behind the dot, for module `name`: the name goes, and what was joined by " NAME/" is split again.
 std::vector<std::string> split_request(const std::string& text, const std::string& name, bool secluded);

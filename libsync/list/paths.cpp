@@ -128,7 +128,6 @@ std::string sanitized_path(std::string_view path, std::string_view root, int dep
     prefix = root;
     depth = 0;
   }
-  const bool slash = path.ends_with('/');
   std::vector<std::string_view> parts;
   size_t climbs = 0;  // leading ".." that are kept
   for (size_t at = 0; at < path.size();) {
@@ -157,6 +156,9 @@ std::string sanitized_path(std::string_view path, std::string_view root, int dep
     out += part;
   }
   if (out.empty()) return ".";
+  // What stood before a component that is gone was a directory's name: "a/." and "a/b/.." end as "a/" does.
+  const bool slash =
+      parts.empty() ? path.ends_with('/') : parts.back().data() + parts.back().size() != path.data() + path.size();
   if (slash && !out.ends_with('/')) out += '/';
   return out;
 }

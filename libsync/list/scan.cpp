@@ -145,9 +145,11 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
   if ((follow_dirs || o.copy_dirlinks) && !(o.fake_super && too_many_links(root, path))) {
     const auto there = dir.info_following(leaf);
     if (there && there->is_dir()) return *there;
-    // A link out of a daemon's module: whether there is a directory is not for the client to know, nor is it a link
-    // now.
-    if (!there && there.error().sys == EXDEV) return fail(there.error());
+    // A link out of a daemon's module. As with rsync an absolute one to a directory cannot be entered (what lies there
+    // is not for the client to know); any other is just a link.
+    if (!there && there.error().sys == EXDEV &&
+        (!o.copy_dirlinks || (TRY(dir.read_link(leaf)).starts_with('/') && dir.leads_to_dir(leaf))))
+      return fail(there.error());
   }
   target = TRY(dir.read_link(leaf));
   if (o.munge_links && target.starts_with(kMungedPrefix) && target.size() > kMungedPrefix.size())

@@ -35,6 +35,7 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
   BasisDirs out;
   for (std::string path : terms.options.basis_dirs) {
     while (path.size() > 1 && path.back() == '/') path.pop_back();
+    const std::string typed = path;
     if (path[0] != '/') {
       // A destination that a dry run did not make is itself one level that "../" undoes.
       if (destination.missing() && path.starts_with("../"))
@@ -44,7 +45,8 @@ BasisDirs BasisDirs::open(const Terms& terms, const Destination& destination) {
     }
     auto dir = open_named_dir(path, terms.options);
     if (!dir) {
-      out.missing_.push_back(Missing{path, dir.error().sys});
+      const bool as_typed = !terms.options.module_name.empty() && !terms.options.dry_run;
+      out.missing_.push_back(Missing{as_typed ? typed : path, dir.error().sys});
       out.caches_.push_back(nullptr);
     } else {
       out.caches_.push_back(

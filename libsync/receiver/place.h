@@ -57,7 +57,7 @@ class Placer {
   };
   // EXDEV: it leads out of the module. `make`: it is there afterwards, if it can be.
   Result<Partial> partial_place(const std::string& path, bool make);
-  // Where an earlier run may have left something to build on. EXDEV: it leads out of the destination.
+  // Where an earlier run may have left something to build on. ENOENT: it leads out of the destination, so nothing is.
   Result<Partial> partial_basis(const std::string& path);
   // Removes the partial directory if it is relative and now empty.
   void drop_partial_dir(const std::string& path);

@@ -145,7 +145,7 @@ Status Sender::read_all() {
     const int32_t ndx = TRY(channel_.indexes_in->read(in));
     if (ndx == proto::kNdxDone) {
       ++done;
-      TRY(incoming_.push(Done{channel_.demux.raw_bytes()}));
+      TRY(incoming_.push(Done{channel_.received()}));
       const int lists = agreed.third_phase ? lists_sent_.load() : 0;
       if (all_lists_sent_ && done >= closing_marks + (agreed.third_phase ? lists : 0)) return {};
       continue;
@@ -296,11 +296,12 @@ Status Sender::turn_to(RecordingSink::Path path) {
 
 // A client that receives is told what was counted here; also one that will replay a batch of ours.
 Status Sender::send_statistics(uint64_t bytes_read) {
+  if (!terms_.am_server) channel_.end_count();
   if (!terms_.am_server && !channel_.said.recording()) return {};
   TRY(channel_.out.drain());
   proto::Statistics stats;
   stats.bytes_read = static_cast<int64_t>(bytes_read);
-  stats.bytes_written = static_cast<int64_t>(channel_.out.position());
+  stats.bytes_written = static_cast<int64_t>(channel_.sent());
   stats.total_size = terms_.totals.total_size;
   stats.list_build_ms = terms_.totals.list_build_ms;
   stats.list_transfer_ms = terms_.totals.list_xfer_ms;

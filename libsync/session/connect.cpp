@@ -18,6 +18,18 @@
 
 namespace ocsync::sync {
 
+std::string shown_command(std::string_view what, const std::vector<std::string>& words) {
+  std::string line(what);
+  for (const std::string& word : words) {
+    const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             std::strchr(",.-_=+@/", c) != nullptr;
+    });
+    line += plain ? fmt::format(" {}", word) : fmt::format(" \"{}\"", word);
+  }
+  return fmt::format("{}  ({} args)", line, words.size());
+}
+
 Result<FarProgram> start_far_program(const Options& options, const Operand& far, bool daemon,
                                      std::vector<std::string> far_words, Reporter& reporter) {
   const char* variable = std::getenv("RSYNC_RSH");
@@ -32,18 +44,8 @@ Result<FarProgram> start_far_program(const Options& options, const Operand& far,
     for (size_t i = 0; i < words.size(); ++i) each += fmt::format("cmd[{}]={} ", i, words[i]);
     reporter.client_text(each + "\n");
   }
-  if (options.verbosity.shows(Debug::kCmd)) {
-    std::string line = "opening connection using:";
-    for (const std::string& word : words) {
-      // Quoted as far as a reader needs it to tell the words apart.
-      const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               std::strchr(",.-_=+@/", c) != nullptr;
-      });
-      line += plain ? fmt::format(" {}", word) : fmt::format(" \"{}\"", word);
-    }
-    reporter.debug_line_if(Debug::kCmd, 1, fmt::format("{}  ({} args)", line, words.size()));
-  }
+  if (options.verbosity.shows(Debug::kCmd))
+    reporter.debug_line_if(Debug::kCmd, 1, shown_command("opening connection using:", words));
   std::vector<std::string> environment;
   if (daemon) environment.push_back(fmt::format("RSYNC_PORT={}", far.port));
   auto child = io::Child::start(words, environment);

@@ -9,6 +9,9 @@
 
 namespace ocsync::sync {
 
+// What is asked of a far side, for --debug=cmd: quoted as far as a reader needs it to tell the words apart.
+std::string shown_command(std::string_view what, const std::vector<std::string>& words);
+
 struct FarProgram {
   io::Child child;
   std::vector<std::string> secluded;  // to be sent first, if not empty

@@ -16,6 +16,7 @@
 #include "libproto/daemon_lines.h"
 #include "libsync/list/name_charset.h"
 #include "libsync/options/far_args.h"
+#include "libsync/session/connect.h"
 #include "libsync/session/pieces.h"
 
 extern "C" char** environ;
@@ -274,7 +275,11 @@ Result<io::Fd> connect_to_daemon(const Options& options, const Journey& journey,
   reporter.debug_line_if(Debug::kConnect, 1,
                          fmt::format("{}opening tcp connection to {} port {}",
                                      program.empty() ? "" : "Using RSYNC_CONNECT_PROG instead of ", host, port));
-  if (!program.empty()) return start_connect_program(TRY(connect_program(program, host)));
+  if (!program.empty()) {
+    const std::string command = TRY(connect_program(program, host));
+    reporter.debug_line_if(Debug::kCmd, 1, fmt::format("Running socket program: \"{}\"", command));
+    return start_connect_program(command);
+  }
 
   io::ConnectOptions wishes;
   wishes.family = options.address_family == 4   ? io::IpFamily::kIpv4
@@ -343,11 +348,8 @@ Result<DaemonTalk> talk_to_daemon(const Options& options, const Journey& journey
   std::vector<std::string>& rest = options.secluded_args ? args.secluded : args.words;
   rest.emplace_back(".");
   for (std::string& word : daemon_paths(paths, options.old_args > 0)) rest.push_back(std::move(word));
-  if (options.verbosity.shows(Debug::kCmd)) {
-    std::string line = "sending daemon args:";
-    for (const std::string& word : args.words) (line += ' ') += word;
-    reporter.debug_line_if(Debug::kCmd, 1, fmt::format("{}  ({} args)", line, args.words.size()));
-  }
+  if (options.verbosity.shows(Debug::kCmd))
+    reporter.debug_line_if(Debug::kCmd, 1, shown_command("sending daemon args:", args.words));
 
   TRY(out.text(module + "\n"));
   TRY(out.flush());

@@ -281,11 +281,8 @@ Status copy_by_delta(const Options& options, const Journey& journey, OperatorFil
   if (!status) connection.farewell(status.error());
   ::shutdown(near.get(), status ? SHUT_WR : SHUT_RDWR);
   far_side.join();
-  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
-  totals.io.wire_calls = connection.activity.writes.load();
-  totals.io.wire_bytes = connection.activity.bytes_out.load();
+  connection.count_into(totals);
   add_io(totals.io, other_totals.io);
-  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
   totals.list_bytes = 0;
   const RunState& other_state = other_reporter.state();
   child = final_exit_code(0, 0, other_state.io_error, other_state.transfer_error);

@@ -115,7 +115,7 @@ Result<std::string> read_names_file(const Options& options) {
 Connection::Connection(int in_fd, int out_fd, const Options& options, const io::Stop& stop)
     : source(in_fd, activity, stop),
       sink(out_fd, activity, stop, options.bwlimit_kib * 1024),
-      channel(source, sink, [this](const proto::Message& message) { return dispatch(message); }) {
+      channel(source, sink, activity, [this](const proto::Message& message) { return dispatch(message); }) {
   channel.mux.gather(options.io.has(io::IoPart::kGather));
   activity.timeout_s = options.timeout_s;
   activity.touch();
@@ -277,7 +277,15 @@ Result<proto::Agreement> shake_hands(Connection& connection, const proto::Handsh
                           : proto::handshake_as_client(channel.in, channel.out, traces ? traced : wishes);
   if (!agreed && agreed.error().fault == Fault::kSocket && agreed.error().text.empty())
     return fail(Fault::kStream, "safe_write failed to write 4 bytes to socket", agreed.error().sys);
+  channel.begin_count();
   return agreed;
+}
+
+void Connection::count_into(Totals& totals) const {
+  totals.total_sent = static_cast<int64_t>(channel.sent());
+  totals.total_received = static_cast<int64_t>(channel.received());
+  totals.io.wire_calls = activity.writes.load();
+  totals.io.wire_bytes = activity.bytes_out.load();
 }
 
 bool rules_travel(const Connection& connection, const Options& options, const proto::Agreement& agreed) {

@@ -56,6 +56,9 @@ class Connection {
   // ends quietly and at once instead of complaining of a broken stream. Waits for nobody longer than a moment.
   void farewell(const Error& error);
 
+  // What has moved so far. Any thread.
+  void count_into(Totals& totals) const;
+
   // While it lives, what the far side says between its data is given to `listener` on the reading thread, but for exit
   // codes and time-outs; before and afterwards text goes to the reporter. The far side may go on talking when the
   // roles, to which the listener belongs, are long gone: declare it behind them.

@@ -91,17 +91,14 @@ int run_pull(const Options& options, const Journey& journey, OperatorFiles& file
                                forward, [&] { far->bring_down(connection); }));
     if (batch) TRY(batch->finish());
     nothing_came = result.nothing_came;
-    totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
-    totals.io.wire_calls = connection.activity.writes.load();
-    totals.io.wire_bytes = connection.activity.bytes_out.load();
-    totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+    connection.count_into(totals);
     if (result.statistics) take_statistics(*result.statistics, totals);
     return {};
   };
   const Status status = run();
   reporter.close_line();
   if (!status) {
-    Error error = worded(status.error(), connection.activity.bytes_in, "Receiver");
+    Error error = worded(status.error(), connection.channel.received(), "Receiver");
     const int child = far->abandon(connection, error);
     ending.speak_as(connection.role);
     return ending.of(error, child);

@@ -74,12 +74,9 @@ int run_push(const Options& options, const Journey& journey, OperatorFiles& file
   };
   const Status status = run();
   reporter.close_line();
-  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
-  totals.io.wire_calls = connection.activity.writes.load();
-  totals.io.wire_bytes = connection.activity.bytes_out.load();
-  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+  connection.count_into(totals);
   if (!status) {
-    Error error = worded(status.error(), connection.activity.bytes_in, "sender");
+    Error error = worded(status.error(), connection.channel.received(), "sender");
     const int child = far->abandon(connection, error);
     return ending.of(error, child);
   }

@@ -160,7 +160,7 @@ int run_replay(const Options& typed, const Journey& journey, OperatorFiles& file
   reporter.close_line();
   if (!status) {
     ending.speak_as(connection.role);
-    return ending.of(worded(status.error(), connection.activity.bytes_in, role_name(connection.role)));
+    return ending.of(worded(status.error(), connection.channel.received(), role_name(connection.role)));
   }
   reporter.totals(totals, version);
   if (!nothing_came) ending.speak_as(Role::kGenerator);

@@ -14,7 +14,7 @@ Result<bool> run_sending_side(const Terms& terms, Connection& connection, const 
   Sender sender(terms, channel, scanner, lists);
   ListLines lines(terms, true);
   KeepAlive keep_alive(channel.mux, connection.activity, terms.options.timeout_s);
-  connection.may_say_farewell = false;
+  connection.may_say_farewell = !terms.options.module_name.empty();  // a daemon does
   const bool goes_on = TRY(sender.send_first(names));
   connection.may_say_farewell = true;
   lines.done(scanner.entries());

@@ -197,10 +197,7 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
   Ending ending(reporter, options.sender ? Role::kSender : Role::kReceiverStart);
   Totals totals;
   const Status status = serve(options, connection, reporter, totals, stop, module);
-  totals.total_sent = static_cast<int64_t>(connection.activity.bytes_out);
-  totals.io.wire_calls = connection.activity.writes.load();
-  totals.io.wire_bytes = connection.activity.bytes_out.load();
-  totals.total_received = static_cast<int64_t>(connection.activity.bytes_in);
+  connection.count_into(totals);
   if (status) {
     const int so_far = final_exit_code(0, 0, reporter.state().io_error, reporter.state().transfer_error);
     if (module) reporter.log_closing(so_far, options.sender, totals);
@@ -210,8 +207,8 @@ int serve_to_the_end(const Options& options, Connection& connection, Reporter& r
     return final_exit_code(0, 0, state.io_error, state.transfer_error);
   }
   if (stop.signal_number() == SIGUSR1) return kExitUser1;  // the client has ended and said why
-  const Error error =
-      worded(status.error(), connection.activity.bytes_in, role_name(options.sender ? Role::kSender : connection.role));
+  const Error error = worded(status.error(), connection.channel.received(),
+                             role_name(options.sender ? Role::kSender : connection.role));
   if (!options.sender) ending.speak_as(connection.role);
   if (module) ending.tell(totals, options.sender);
   const int result = ending.of(error);
@@ -233,7 +230,7 @@ int run_secluded_server(const ParsedCommand& first, const ParseEnvironment& envi
     Reporter early(first.options);
     Ending ending(early, Role::kServer);
     const auto args = proto::read_args(connection.channel.in);
-    if (!args) return ending.of(worded(args.error(), connection.activity.bytes_in, "server"));
+    if (!args) return ending.of(worded(args.error(), connection.channel.received(), "server"));
     auto parsed = parse_secluded(first, secluded_from_wire(first.draft->iconv, true, *args), environment);
     if (!parsed) return ending.of(parsed.error());
     options = std::move(parsed->options);

@@ -1,10 +1,12 @@
 """Running a synchroniser for a test: which programs there are, how they reach each other, and what of their output may
 vary between two right answers.
 
-A way is written KIND:CLIENT>SERVER[@PROTOCOL], for example local:ocsync, push:ocsync>3.2.7, pull:3.5.0>ocsync@29.
+A way is written KIND:CLIENT>SERVER[@PROTOCOL], for example local:ocsync, push:ocsync>3.2.7, pull:3.5.0>ocsync@29. "upload" and
+"download" are the same to and from a daemon, whose one module holds both trees.
 """
 import os
 import re
+import select
 import shutil
 import signal
 import stat
@@ -14,6 +16,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 OURS, NEW, OLD = "ocsync", "3.5.0", "3.2.7"
+DAEMON_WAYS = ("upload", "download")
 
 # Like ssh: options and host are dropped, the words are joined, a shell takes them apart again.
 FAR_SHELL = """#!/bin/sh
@@ -103,13 +106,18 @@ class Way:
 
     @staticmethod
     def parse(text):
-        match = re.fullmatch(r"(local|push|pull):([^>@]+)(?:>([^@]+))?(?:@(\d+))?", text)
+        match = re.fullmatch(r"(local|push|pull|upload|download):([^>@]+)(?:>([^@]+))?(?:@(\d+))?", text)
         if not match:
             raise ValueError(f"{text!r} is no way: KIND:CLIENT>SERVER[@PROTOCOL]")
         return Way(match.group(1), match.group(2), match.group(3), int(match.group(4)) if match.group(4) else None)
 
     def __str__(self):
         return f"{self.kind}:{self.client}" + (f">{self.server}" if self.server else "") + (f"@{self.protocol}" if self.protocol else "")
+
+    @property
+    def receives(self):
+        """Whether the client is the receiving side."""
+        return self.kind in ("pull", "download")
 
     def oracle(self):
         """The same way with rsync 3.5.0 in our place."""
@@ -128,21 +136,36 @@ class Outcome:
 
 def command(way, programs, words):
     """The argument vector for a case's words: SRC and DST become operands, on the far side where the way says so."""
-    far = {"push": b"DST", "pull": b"SRC"}.get(way.kind)
+    far = {"push": b"DST", "pull": b"SRC", "upload": b"DST", "download": b"SRC"}.get(way.kind)
     argv = [os.fsencode(programs[way.client])]
     if far:
         programs[way.server]  # skip early when it is not there
-        argv.append(b"--rsync-path=" + os.fsencode(programs[way.server]))
+        if way.kind not in DAEMON_WAYS:
+            argv.append(b"--rsync-path=" + os.fsencode(programs[way.server]))
         if way.protocol:
             argv.append(b"--protocol=%d" % way.protocol)
+    host = b"far::m/" if way.kind in DAEMON_WAYS else b"far:"
     for word in words:
         for name, folder in ((b"SRC", b"src"), (b"DST", b"dst")):
             if word == name or word.startswith(name + b"/") or word.startswith(name + b"-"):
-                word = (b"far:" if far == name else b"") + folder + word[3:]
+                word = (host if far == name else b"") + folder + word[3:]
                 break
         word = word.replace(b"@SHELL@", os.fsencode(programs.shell))
         argv.append(word)
     return argv
+
+
+# What of a case's words names a place where files arrive: with a daemon there, "WORK" is its module.
+AT_RECEIVER = re.compile(rb"^(--(?:backup|partial|temp)-dir=|--(?:compare|copy|link)-dest=|-T)WORK(?=/)")
+
+
+def daemon_at(way, programs, work, words):
+    """What a client with these words runs instead of connecting to a daemon (RSYNC_CONNECT_PROG); its configuration lies beside `work`."""
+    charset = "".join(f"charset={w.decode().split('=')[1].split(',')[-1]}\n" for w in words if w.startswith(b"--iconv="))
+    owner = "uid=0\ngid=0\n" if is_root() else ""
+    with open(work + ".conf", "w", encoding="utf-8") as f:
+        f.write(f"use chroot=no\nlog file=/dev/null\n{owner}[m]\npath={work}\nread only=no\nmunge symlinks=no\n{charset}")
+    return f"exec {programs[way.server]} --daemon --config={work}.conf"
 
 
 def environment(programs, home, extra=None):
@@ -157,14 +180,20 @@ def as_user(argv, uid=65534, gid=65534):
     return [b"setpriv", b"--reuid=%d" % uid, b"--regid=%d" % gid, b"--clear-groups", b"--"] + argv
 
 
-def run(argv, cwd, env, timeout=60, umask=0o022, stdin=subprocess.DEVNULL):
-    """Runs to the end or kills the whole process group; never leaves a process behind."""
+def run(argv, cwd, env, timeout=60, umask=0o022, stdin=subprocess.DEVNULL, all_of_it=False):
+    """Runs to the end or kills the whole process group; never leaves a process behind. `all_of_it`: the end of whatever it started, too."""
     start = time.monotonic()
+    alive, held = os.pipe() if all_of_it else (None, None)  # held by all of them: its other end is over when they are
     # Appended to: both ends write to the same stderr, and nothing may be lost when they do at the same moment.
     with tempfile.TemporaryFile("a+b") as out, tempfile.TemporaryFile("a+b") as err:
-        child = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True, umask=umask)
+        child = subprocess.Popen(argv, cwd=cwd, env=env, stdin=stdin, stdout=out, stderr=err, start_new_session=True, umask=umask,
+                                 pass_fds=(held,) if all_of_it else ())
+        if all_of_it:
+            os.close(held)
         try:
             code = child.wait(timeout)
+            if all_of_it and not select.select([alive], [], [], timeout)[0]:
+                code = None
         except subprocess.TimeoutExpired:
             code = None
         try:
@@ -173,6 +202,8 @@ def run(argv, cwd, env, timeout=60, umask=0o022, stdin=subprocess.DEVNULL):
         except ProcessLookupError:
             pass
         child.wait()
+        if all_of_it:
+            os.close(alive)
         out.seek(0)
         err.seek(0)
         return Outcome(code, out.read(), err.read(), time.monotonic() - start)
@@ -198,6 +229,9 @@ VARIES = [
     (re.compile(rb"^\w+: \[\w+\] safe_write failed to write \d+ bytes to socket: Broken pipe \(32\)\n"
                 rb"(?:rsync error: error in rsync protocol data stream \(code 12\) \[\w+=[\w.]+\]\n)?", re.M), b""),
     (re.compile(rb"\[(\w+)=[\w.]+\]"), rb"[\1=V]"),
+    # Nor does everybody learn in the same way that a daemon has closed its socket while there was something to be read.
+    (re.compile(rb"^\w+: \[\w+\] (?:read|write) error: Connection reset by peer \(104\)\n"
+                rb"(?:rsync error: error in socket IO \(code 10\) \[\w+=[\w.]+\]\n)?", re.M), b""),
     # Which host it was, and what was being done: said beside rsync's own words, which do not tell.
     (re.compile(rb"^ocsync: host \"[^\"]*\", .*\n", re.M), b""),
     (re.compile(rb"^ocsync( error)?: ", re.M), rb"rsync\1: "),

@@ -16,7 +16,10 @@ TEST_CASE("confine: no path leads above the module") {
   CHECK(inside("/") == ".");
   CHECK(inside("") == ".");
   CHECK(inside("..") == ".");
-  CHECK(inside("a/b/..") == "a");
+  CHECK(inside("a/b/..") == "a/");
+  CHECK(inside("a/.") == "a/");
+  CHECK(inside("a/b") == "a/b");
+  CHECK(inside("./a/./") == "a/");
 }
 
 TEST_CASE("confine: a root stands for the slash, and climbing is counted") {

@@ -523,7 +523,9 @@ TEST_CASE("reporter: lines of many threads never mix") {
     REQUIRE(end != std::string::npos);
     std::string line = text.substr(at, end - at);
     at = end + 1;
-    if (line.empty() || line[0] == '\r') continue;
+    // Where an error on the other descriptor has ended it, as with rsync, a progress line is still open here.
+    while (line.starts_with("\r50%")) line.erase(0, 4);
+    if (line.empty()) continue;
     int t = -1, i = -1;
     REQUIRE(sscanf(line.c_str(), "thread %d line %d", &t, &i) == 2);
     REQUIRE(line == "thread " + std::to_string(t) + " line " + std::to_string(i));
