@@ -58,7 +58,7 @@ class Drawn(run_cases.Case):
             source = dice.buildable(source)
         if any(w.startswith("--partial-dir=.p") for w in command.words):
             # A directory that has the name of a partial file: below protocol 29 rsync's receiver takes it for the basis, and ends with 2.
-            dest = [line for line in dest if b".p" not in trees.Line(line).name.split(b"/")[:-1]]
+            dest = dice.buildable([line for line in dest if b".p" not in trees.Line(line).name.split(b"/")[:-1]])
         if "-b" in command.words and not any(w.startswith("--backup-dir") for w in command.words):
             # The same of a directory that has the name of a backup; where it cannot make way rsync ends with 11, who knows how far.
             plain = lambda lines: dice.buildable([x for x in lines if not any(part.endswith(b"~") for part in trees.Line(x).name.split(b"/"))])

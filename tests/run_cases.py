@@ -206,10 +206,9 @@ class Runner:
                 if lower:
                     argv = running.as_user(argv)
                 env = running.environment(self.programs, work, {k: v.replace("WORK", work) for k, v in case.env.items()})
-                daemon = way.kind in running.DAEMON_WAYS
-                if daemon:
+                if way.kind in running.DAEMON_WAYS:
                     env["RSYNC_CONNECT_PROG"] = running.daemon_at(way, self.programs, work, words)
-                outcome = running.run(argv, work, env, case.timeout, case.umask, all_of_it=daemon)
+                outcome = running.run(argv, work, env, case.timeout, case.umask, all_of_it=True)
                 result.commands.append(argv)
                 result.runs.append((outcome.code, running.normal(outcome.out, work), running.normal(outcome.err, work)))
                 if outcome.hung:

@@ -13,13 +13,19 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
   const std::string leader_name(leaf_of_path(leader));
   const auto leader_leaf = TRY(io::Leaf::check(leader_name));
   std::optional<io::FileInfo> old;
-  if (leader_dir)
-    if (const auto info = (*leader_dir)->info(leader_leaf)) old = *info;
+  int why_not = leader_dir ? 0 : leader_dir.error().sys;
+  if (leader_dir) {
+    if (const auto info = (*leader_dir)->info(leader_leaf))
+      old = *info;
+    else
+      why_not = info.error().sys;
+  }
   if (terms_.options.dry_run && group.basis_dir >= 0)
     if (const auto there = basis_.dir(group.basis_dir, dir_of_path(leader)))
       if (const auto info = there->info(leader_leaf)) old = *info;
-  if (!old && !terms_.options.dry_run) {
-    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)), ENOENT);
+  if (!old && (!terms_.options.dry_run || why_not != ENOENT)) {
+    terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)),
+                                   why_not);
     return false;
   }
   if (spot.here && old && spot.here->dev == old->dev && spot.here->ino == old->ino) {

@@ -29,7 +29,8 @@ Result<bool> Placer::make_partial_dir(const io::Dir& parent, const std::string& 
 // outside the destination is nothing to build on, and nothing to remove afterwards.
 Result<Placer::Partial> Placer::partial_basis(const std::string& path) {
   Partial out = TRY(partial_place(path, false));
-  if (terms_.options.partial_dir[0] != '/' && !out.dir->is_within(destination_.root()->fd())) return fail(Error(ENOENT));
+  if (terms_.options.partial_dir[0] != '/' && !out.dir->is_within(destination_.root()->fd()))
+    return fail(Error(ENOENT));
   return out;
 }
 
