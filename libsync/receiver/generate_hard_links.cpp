@@ -25,7 +25,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
       if (const auto info = there->info(leader_leaf)) old = *info;
   if (!old && (!terms_.options.dry_run || why_not != ENOENT)) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)),
-                                   why_not);
+                                   why_not == EXDEV ? ELOOP : why_not);
     return false;
   }
   if (spot.here && old && spot.here->dev == old->dev && spot.here->ino == old->ino) {
