@@ -1,6 +1,7 @@
 """Places that overlap: a source that is its own destination or lies in it, other names of the same files, backups and partial files
 that go where files are, links on the way. Nothing may be lost here that rsync keeps."""
 import os
+import re
 import subprocess
 
 from interop.lab import Skip, Wrong, expect_same_tree, journey, tail
@@ -170,3 +171,28 @@ def unsafe_lists(lab):
     for words in ("--delete", "--delete-delay", "--delete-after", "--delete-before", "--delete --ignore-errors", "--delete --no-i-r"):
         for server in (NEW, OURS):
             yield f"unsafe lists: {words} to {server}", lambda w=words, s=server: same(w.split(), s)
+
+
+@journey
+def counted_bytes(lab):
+    """What counts as sent and received: all but the handshake and what follows the statistics. Frames may be cut otherwise."""
+    def counted(client, server, words):
+        work = lab.folder()
+        trees.build(work, ["file src/f 70000 bytes seed=1", "file src/d/g 3 bytes seed=2"])
+        with open(f"{work}/conf", "w", encoding="ascii") as f:
+            f.write(f"use chroot=no\nlog file=/dev/null\n[m]\npath={work}\nread only=no\n" + ("uid=0\ngid=0\n" if running.is_root() else ""))
+        program = f"{lab.programs[server]} --daemon --config={work}/conf"
+        got = lab.rsync(client, server, ["-av", *words], work, 60, RSYNC_CONNECT_PROG=program)
+        said = re.search(rb"^sent ([\d,]+) bytes  received ([\d,]+) bytes", got.out, re.M)
+        if got.code != 0 or not said:
+            raise Wrong(f"exit code {got.code}: {tail(got)}")
+        return [int(n.replace(b",", b"")) for n in said.groups()]
+
+    def same(client, server, words):
+        expected, have = counted(NEW, NEW, words), counted(client, server, words)
+        if any(abs(a - b) > 24 for a, b in zip(expected, have)):
+            raise Wrong(f"sent and received are {have}, rsync's are {expected}")
+
+    for words in ("src/ far:dst/", "far:src/ dst/", "src/ far::m/dst/", "far::m/src/ dst/", "-n src/ far::m/dst/", "--protocol=29 src/ far::m/dst/"):
+        for client, server in ((OURS, OURS), (OURS, NEW), (NEW, OURS)):
+            yield f"counted bytes: {client} to {server}, {words}", lambda w=words, c=client, s=server: same(c, s, w.split())
