@@ -145,10 +145,9 @@ Result<io::FileInfo> Scanner::look(uint32_t root, const io::Dir& dir, io::Leaf l
   if ((follow_dirs || o.copy_dirlinks) && !(o.fake_super && too_many_links(root, path))) {
     const auto there = dir.info_following(leaf);
     if (there && there->is_dir()) return *there;
-    // A link out of a daemon's module. As with rsync an absolute one to a directory cannot be entered (what lies there
-    // is not for the client to know); any other is just a link.
-    if (!there && there.error().sys == EXDEV &&
-        (!o.copy_dirlinks || (TRY(dir.read_link(leaf)).starts_with('/') && dir.leads_to_dir(leaf))))
+    // A link out of a daemon's module. As with rsync one to a directory cannot be entered (what lies there is not for
+    // the client to know), and is no link either; any other is just a link.
+    if (!there && there.error().sys == EXDEV && (!o.copy_dirlinks || dir.leads_to_dir(leaf)))
       return fail(there.error());
   }
   target = TRY(dir.read_link(leaf));
