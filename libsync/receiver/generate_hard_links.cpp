@@ -23,7 +23,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
   if (terms_.options.dry_run && group.basis_dir >= 0)
     if (const auto there = basis_.dir(group.basis_dir, dir_of_path(leader)))
       if (const auto info = there->info(leader_leaf)) old = *info;
-  if (!old && (!terms_.options.dry_run || why_not != ENOENT)) {
+  if (!old && (!terms_.options.dry_run || (!waited && why_not != ENOENT))) {
     terms_.reporter.error_transfer(Role::kGenerator, fmt::format("stat {} failed", destination_.shown(leader)),
                                    why_not == EXDEV ? ELOOP : why_not);
     return false;
