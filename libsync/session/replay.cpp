@@ -142,6 +142,7 @@ int run_replay(const Options& typed, const Journey& journey, OperatorFiles& file
     terms.progress = &*progress;
     say_algorithms(terms);
     channel.agree(agreed);
+    channel.begin_count();
     FilterRules filters = std::move(files.rules);
     filters.settle(options, agreed, true);
     Replay replay;
