@@ -121,7 +121,11 @@ class Drawn(run_cases.Case):
 
     def shuns_daemons(self, kind):
         """Whether words of the case have a far side of their own, or are what rsync's daemon cannot do (see Case.suits_daemons())."""
-        return any(w.startswith("-M") or "far:" in w or (kind == "pull" and "files-from" in w) for w in self.words)
+        listed = any("files-from" in w for w in self.words)
+        if listed and kind == "push" and any(prefix == "src/" and line.startswith("symlink ") and b"/" not in trees.Line(line).name and ".." in line for prefix, line in self.lines):
+            # A module's links may not lead above the destination; rsync takes the depth of the name before for that of one in no directory.
+            return True
+        return any(w.startswith("-M") or "far:" in w or (kind == "pull" and listed) for w in self.words)
 
     def settle(self):
         """Makes the steps from lines and words; called again after either was pruned."""

@@ -102,14 +102,17 @@ Result<Fd> TrustedWalk::file(int flags, uint32_t mode) {
         TRY(step(name_));
         TRY(check_inside(at_.get()));
       }
+      if (trust_.ceiling >= 0 && !lies_within(at_.get(), trust_.ceiling)) return fail(outside());
       Result<Fd> opened = sys::open_at(at_.get(), name_.c_str(), flags | O_NOFOLLOW, mode);
       if (opened || opened.error().sys != ELOOP || trust_.confines()) return opened;
     }
     const Result<bool> magic = follow();
     if (!magic) return fail(magic.error());
+    if (*magic && trust_.ceiling >= 0) return fail(outside());
     if (*magic) return sys::open_at(at_.get(), name_.c_str(), flags, mode);
   }
   TRY(check_inside(at_.get()));
+  if (trust_.ceiling >= 0 && !lies_within(at_.get(), trust_.ceiling)) return fail(outside());
   return sys::open_at(at_.get(), ".", flags, mode);
 }
 

@@ -22,6 +22,7 @@ struct Trust {
 
   bool any_owner;      // follow symlinks, whoever made them
   std::string within;  // absolute and clean; a path that leads out of it fails with ELOOP. Empty: anywhere
+  int ceiling = -1;    // borrowed: file() opens nothing that is not in this directory or below it (ELOOP)
 };
 
 // Is the directory `fd` the directory `ceiling`, or below it?

@@ -433,7 +433,6 @@ class Serving {
     if (options.module_fd >= 0) served.world.module_path = options.module_root;
     served.world.module_in_chroot = root_.use_chroot;
     if (hides_something_) served.world.hidden = [hides](std::string_view path) { return hides(path, false); };
-    served.world.complain = [this](std::string_view line) { log_.line(line, true); };
 
     ReporterPorts ports;
     if (caller_.socket) ports.out_fd = ports.err_fd = -1;

@@ -103,13 +103,19 @@ Result<std::string> read_rule_file(const io::File& file) {
   return read_all(file.fd());
 }
 
-ReadRuleFile standard_rule_reader(const Options& options, bool confined) {
+// What decides about where files may be.
+static Options where_of(const Options& options) {
   Options where;
-  if (confined) where.confine_root = options.confine_root;
   where.server = options.server;
   where.insecure_links = options.insecure_links;
   where.module_root = options.module_root;
   where.module_fd = options.module_fd;
+  return where;
+}
+
+ReadRuleFile standard_rule_reader(const Options& options, bool confined) {
+  Options where = where_of(options);
+  if (confined) where.confine_root = options.confine_root;
   return [where = std::move(where)](const std::string& path) -> Result<std::string> {
     if (path == "-" && !where.server) return read_all(0);
     const io::File file = TRY(open_named_file(path, where));
@@ -122,8 +128,8 @@ RuleWorld RuleWorld::of_process(const Options& options) {
   world.read = standard_rule_reader(options);
   if (!options.confine_root.empty()) world.read_confined = standard_rule_reader(options, true);
   if (options.confine_root.empty() && !options.insecure_links)
-    world.way_to = [](const std::string& dir) -> Status {
-      TRY(io::Dir::open_trusted(dir));
+    world.way_to = [where = where_of(options)](const std::string& dir) -> Status {
+      TRY(open_named_dir(dir, where));
       return {};
     };
   world.variable = [](const char* name) -> std::optional<std::string> {

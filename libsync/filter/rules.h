@@ -33,8 +33,9 @@ struct RuleWorld {
   ReadRuleFile read;
   // With --confine-root: for files named by rules that travelled or that directories give. Else empty.
   ReadRuleFile read_confined;
-  // Where files may be read anywhere: may the symlinks on the way to this directory (absolute) be followed? kSystem
-  // with ELOOP if one belongs to somebody who must not decide what we read. May be called by any thread. Else empty.
+  // May the symlinks on the way to this directory (absolute) be followed? kSystem with ELOOP if one belongs to somebody
+  // who must not decide what we read, EXDEV if it leads out of the module. May be called by any thread. Empty: they
+  // may.
   std::function<Status(const std::string& dir)> way_to;
   std::function<std::optional<std::string>(const char* name)> variable;  // HOME, CVSIGNORE
   // A complete line of error class that does not count ("discarding over-long filter: ..."). May be called by any
@@ -51,6 +52,10 @@ struct RuleWorld {
   std::function<bool(std::string_view path)> hidden;
   bool module_in_chroot = false;  // the home directory is "/"
 
+  // Where on disk a path from the module's root is (outside a module: from the root of everything).
+  std::string on_disk(const std::string& absolute) const {
+    return module_path.size() > 1 ? module_path + absolute : absolute;
+  }
   bool hides(std::string_view absolute) const {
     return hidden && hidden(absolute.substr(absolute.starts_with('/') ? 1 : 0));
   }

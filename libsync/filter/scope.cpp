@@ -49,22 +49,21 @@ class MergeFiles {
     const auto leaf = io::Leaf::check(name);
     if (!leaf || world_.hides(path_ + name)) return std::nullopt;
     if (world_.read_confined) return taken(world_.read_confined(path_ + name));
-    const bool links_followed = world_.module_path.empty() && world_.read;
-    if (links_followed && !reached()) return std::nullopt;
+    if (!reached()) return std::nullopt;
     const auto file = dir_.open_read(*leaf);
     if (file) return taken(read_rule_file(*file));
     // People link these files. A symlink is followed if somebody placed it who may anyway decide what we read.
-    if (file.error().sys != ELOOP || !links_followed) return std::nullopt;
+    if (file.error().sys != ELOOP || !world_.read) return std::nullopt;
     const auto target = dir_.info_following(*leaf);
     if (target && !target->is_regular()) return std::nullopt;
-    return taken(world_.read(path_ + name));
+    return taken(world_.read(world_.on_disk(path_ + name)));
   }
 
  private:
   // Was the directory reached by links that count? Its own handle does not know.
   bool reached() {
     if (!world_.way_to) return true;
-    if (!way_) way_ = world_.way_to(path_);
+    if (!way_) way_ = world_.way_to(world_.on_disk(path_));
     if (*way_) return true;
     complain(way_->error());
     return false;
@@ -211,11 +210,9 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
 
 void FilterScope::look_in_vain(const std::string& path) const {
   const RuleWorld& world = state_->list->facts.world;
-  if (state_->set.merges.empty() || world.read_confined || !world.module_path.empty() || !world.read || !world.way_to ||
-      !world.complain)
-    return;
+  if (state_->set.merges.empty() || world.read_confined || !world.read || !world.way_to || !world.complain) return;
   const std::string here = collapsed_path(path.starts_with('/') ? path : state_->root + "/" + path) + "/";
-  const Status way = world.way_to(here);
+  const Status way = world.way_to(world.on_disk(here));
   if (way || !is_link_of_others(way.error())) return;
   for (const MergeKind& kind : state_->set.merges)
     if (kind.active && !world.hides(here + kind.name)) world.complain(kRefusesLink);

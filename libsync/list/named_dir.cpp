@@ -84,9 +84,10 @@ std::string full_name(std::string_view dir, std::string_view name, const Options
 }
 
 Result<io::File> open_named_file(const std::string& path, const Options& options) {
-  if (!confined(options)) return io::Dir::open_trusted_file(path, io::Dir::Use::kRead, 0600, trust_of(options));
-  const io::Dir::Place place = TRY(named_parent(path, options));
-  return place.dir.open_read(TRY(io::Leaf::check(place.leaf)));
+  io::Trust trust = trust_of(options);
+  trust.ceiling = options.module_fd;
+  return io::Dir::open_trusted_file(confined(options) ? from_here(path, options) : path, io::Dir::Use::kRead, 0600,
+                                    trust);
 }
 
 }  // namespace ocsync::sync

@@ -32,7 +32,7 @@ Result<io::FileInfo> named_info(const std::string& path, const Options& options)
 // What lies at `name` below `dir` (absolute), as messages call it, in quotes. What a daemon serves is called by its way
 // below the module: where the module lies is nothing for its clients.
 std::string full_name(std::string_view dir, std::string_view name, const Options& options);
-// A file to read. Within a module the last component is no symlink.
+// A file to read, which in a module lies in it.
 Result<io::File> open_named_file(const std::string& path, const Options& options);
 
 }  // namespace ocsync::sync
