@@ -18,6 +18,8 @@ constexpr int64_t kIdleLookAhead = 10000;
 constexpr size_t kQueuedRequests = 256;  // then only the far generator waits
 constexpr size_t kOpenedAhead = 32;      // each holds a descriptor
 
+Error late_request() { return Error(Fault::kProtocol, "got transfer request in phase 2 [sender]"); }
+
 // rsync changes no level within a stream; a list of suffixes counts only where a daemon's module lists every name, and
 // then zlib stores.
 proto::Agreement agreed_on_tokens(const Terms& terms) {
@@ -263,8 +265,7 @@ Status Sender::answer(Ask& ask) {
     if (ask.item.flags & proto::kIsNew) terms_.totals.created.add(entry.mode);
     return {};
   }
-  if (terms_.agreed.third_phase && phase_ >= 2)
-    return fail(Fault::kProtocol, "got transfer request in phase 2 [sender]");
+  if (terms_.agreed.third_phase && phase_ >= 2) return fail(late_request());
   if (gap || !entry.is_regular())
     return fail(Fault::kProtocol, fmt::format("received request to transfer non-regular file: {} [sender]", ask.ndx));
   return send_file(ask, entry);
@@ -429,8 +430,7 @@ Status Sender::answer_requests() {
     if (auto* ask = std::get_if<Ask>(&incoming)) {
       if (said_end) {
         // Late link reports of some versions: everything is here already.
-        if (ask->item.flags & proto::kTransfer)
-          return fail(Fault::kProtocol, "got transfer request in phase 2 [sender]");
+        if (ask->item.flags & proto::kTransfer) return fail(late_request());
         continue;
       }
       TRY(answer(*ask));

@@ -188,8 +188,29 @@ def partial_outside(scene):
     check("and the file arrives", content(scene.to)["a name"] == b"blank", told)
 
 
+def links_outside(scene):
+    """What symlinks in a module that lead out of it give: their names, and nothing of what they lead to."""
+    if scene.server == OLD:
+        raise Skip("rsync 3.2.7's daemon follows them")
+    os.makedirs(f"{scene.folder}/outside/d")
+    write(f"{scene.folder}/outside/file", "not yours")
+    write(f"{scene.folder}/outside/d/deep", "not yours")
+    write(f"{scene.folder}/outside/rules", "- plain")
+    write(f"{scene.to}/plain", "for all")
+    for name, target in (("dir", "../outside"), ("absolute", f"{scene.folder}/outside"), ("file", "../outside/file"), (".rules", "../outside/rules")):
+        os.symlink(target, f"{scene.to}/{name}")
+    for words in (["-ak"], ["-aL"], ["-a", "--copy-unsafe-links"], ["-a", "--filter=: .rules"], ["-rk", "--delete"], ["-aK"]):
+        told = scene.run(*words, scene.url("push/"), f"{scene.back}/")
+        have = content(scene.back)
+        check(f"{words} gives nothing from outside the module", b"not yours" not in have.values(), told, have)
+        check(f"{words} reads no rules there", have.get("plain") == b"for all", told, have)
+    told = scene.run("-aK", f"{scene.tree}/", scene.url("push/dir/"))
+    check("a destination outside is refused", told[0] == 3, told)
+    check("and nothing lands there", set(os.listdir(f"{scene.folder}/outside")) == {"d", "file", "rules"}, told)
+
+
 SCENES = {"listing": listing, **{f"both ways, protocol {v}": both_ways(v) for v in VERSIONS}, "secluded arguments": secluded, "wildcards": wildcards,
-          "login": login, "refusals": refusals, "hidden names": hidden, "outside": outside,
+          "login": login, "refusals": refusals, "hidden names": hidden, "outside": outside, "links outside": links_outside,
           "partial files outside": partial_outside}
 
 
