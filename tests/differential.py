@@ -56,6 +56,8 @@ class Drawn(run_cases.Case):
             # Whether the file of that name or the directory for backups is there first depends on how far the receiver has come.
             source = [line for line in source if trees.Line(line).name.split(b"/")[0] != b".bak"]
             source = dice.buildable(source)
+            # Where it leads nowhere rsync's receiver ends with 11, who knows how far its generator has come.
+            dest = [line for line in dest if not (line.startswith("symlink ") and trees.Line(line).name == b".bak")]
         if any(w.startswith("--partial-dir=.p") for w in command.words):
             # A directory that has the name of a partial file: below protocol 29 rsync's receiver takes it for the basis, and ends with 2.
             dest = dice.buildable([line for line in dest if b".p" not in trees.Line(line).name.split(b"/")[:-1]])
@@ -66,9 +68,18 @@ class Drawn(run_cases.Case):
         if "--remove-source-files" in command.words and any(w in ("-L", "-k", "-kK", "-LK") for w in command.words):
             # The same at the source: which of a file's names finds it removed.
             source = [line for line in source if not leads_back(line)]
+        if "-H" in command.words and any(w in ("-L", "-k", "-kK", "-LK") for w in command.words):
+            # And which name is the last of its group, so that it is sent, depends on how much of the lists rsync has in its buffers then.
+            source = [line for line in source if not leads_back(line)]
         if any(w.startswith("-f-x") for w in command.words):
             # ACLs travel as attributes then: whether a directory's default is taken away before or after something is made in it is chance.
             dest = [re.sub(r" acl=d:\S+", "", line) for line in dest]
+        if any(w.startswith("-T") and w.endswith("nowhere") for w in command.words):
+            # The receiver ends with 11: how many links without an end the sender has told of by then is chance.
+            source = [line for line in source if not line.startswith("symlink ")]
+        if "--remove-source-files" in command.words and any(w == "--no-R" for w in command.words):
+            # And so with names in --files-from for what lies in a directory that is named there as well.
+            command.words.remove("--remove-source-files")
         self.words = command.words
         self.twice = rng.random() < 0.3
         if root and rng.random() < 0.2:
@@ -85,6 +96,9 @@ class Drawn(run_cases.Case):
             shut = {trees.Line(x).name for x in source if x.startswith("file ") and " mode=0000" in x}
             source = dice.buildable([x for x in source if not (x.startswith("hard ") and trees.Line(x).target in shut)])
         xattrs = any("X" in w for w in short)
+        if xattrs and "-H" not in command.words:
+            # Two names of one file: rsync's receiver sets its long attributes, and the generator may have come to the other name before.
+            dest = [line for line in dest if not line.startswith("hard ")]
         if ("user" in self.needs or not root) and (xattrs or not (dir_times and set("at") & set(kept) and "O" not in kept)):
             # rsync then takes the right to write away before the second directory in a read-only one was made, and loses it; with
             # -X its other process does so as soon as the directory's attributes have come, and its files are lost.
@@ -124,6 +138,9 @@ class Drawn(run_cases.Case):
         listed = any("files-from" in w for w in self.words)
         if listed and kind == "push" and any(prefix == "src/" and line.startswith("symlink ") and b"/" not in trees.Line(line).name and ".." in line for prefix, line in self.lines):
             # A module's links may not lead above the destination; rsync takes the depth of the name before for that of one in no directory.
+            return True
+        if kind == "push" and ("--list-only" in self.words or not any(prefix == "dst/" for prefix, line in self.lines)) and any(re.match("--(compare|copy|link)-dest=[.][.]", w) for w in self.words):
+            # Where nothing is sent rsync looks for these from where the daemon stands, as there is no destination.
             return True
         return any(w.startswith("-M") or "far:" in w or (kind == "pull" and listed) for w in self.words)
 
