@@ -430,7 +430,6 @@ class Serving {
     reduce_to_module(options, request, module_->name, root_.root, hides);
     if (hides_something_) served.filters = [this]() -> Result<FilterRules> { return hidden_.copy(); };
     served.world = RuleWorld::of_process(options);
-    if (options.module_fd >= 0) served.world.module_path = options.module_root;
     served.world.module_in_chroot = root_.use_chroot;
     if (hides_something_) served.world.hidden = [hides](std::string_view path) { return hides(path, false); };
 

@@ -125,6 +125,7 @@ ReadRuleFile standard_rule_reader(const Options& options, bool confined) {
 
 RuleWorld RuleWorld::of_process(const Options& options) {
   RuleWorld world;
+  if (options.module_fd >= 0) world.module_path = options.module_root;
   world.read = standard_rule_reader(options);
   if (!options.confine_root.empty()) world.read_confined = standard_rule_reader(options, true);
   if (options.confine_root.empty() && !options.insecure_links)

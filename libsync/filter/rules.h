@@ -44,8 +44,8 @@ struct RuleWorld {
   // Empty unless asked for (--debug=filter): which rule decided about a name. May be called by any thread, too.
   std::function<void(std::string_view line)> explain;
   bool explains_all = false;  // (--debug=filter2): also which rules there are
-  // A daemon that is not in a chroot: the module's absolute path. Rule files are then read inside it only, and patterns
-  // with the '/' modifier start there.
+  // A daemon that is not in a chroot: the module's absolute path (of_process() knows). Rule files are then read inside
+  // it only, and patterns with the '/' modifier start there.
   std::string module_path;
   // A daemon whose module hides something: does it hide this file (its path from the module's root)? Rules are then not
   // read from it, as if it were not there. May be called by any thread. Else empty.
@@ -130,6 +130,10 @@ class FilterScope {
   // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
   // files.
   Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;
+  // The same rules for paths that are relative to another root.
+  FilterScope moved_to(const FilterScope& root) const;
+  // At a root, after `entered` was entered from one: directories above are not searched again.
+  FilterScope settled_as(const FilterScope& entered) const;
   // What is said when merge files are looked for in `path`, which is no directory that could be entered: that the way
   // leads through a link which does not count, once for each file.
   void look_in_vain(const std::string& path) const;

@@ -208,6 +208,27 @@ Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& d
   return scope;
 }
 
+FilterScope FilterScope::moved_to(const FilterScope& root) const {
+  if (state_->root == root.state_->root) return *this;
+  auto state = std::make_shared<State>(*state_);
+  state->root = root.state_->root;
+  state->front = root.state_->front;
+  FilterScope scope;
+  scope.state_ = std::move(state);
+  return scope;
+}
+
+FilterScope FilterScope::settled_as(const FilterScope& entered) const {
+  auto state = std::make_shared<State>(*state_);
+  for (size_t i = 0; i < state->set.merges.size(); ++i) {
+    state->set.merges[i].looks_above = false;
+    state->set.merges[i].name = entered.state_->set.merges[i].name;
+  }
+  FilterScope scope;
+  scope.state_ = std::move(state);
+  return scope;
+}
+
 void FilterScope::look_in_vain(const std::string& path) const {
   const RuleWorld& world = state_->list->facts.world;
   if (state_->set.merges.empty() || world.read_confined || !world.read || !world.way_to || !world.complain) return;

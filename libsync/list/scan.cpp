@@ -54,23 +54,26 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
   return static_cast<uint32_t>(roots_.size() - 1);
 }
 
+// The rules of a directory, until another one is entered on its level or above.
+Status Scanner::enter(int level, uint32_t root, const std::string& path) {
+  if (!filters_.has_per_directory()) return {};
+  const auto dir = open_dir(root, path == "." || path == "/." ? "" : path);
+  if (dir) return rules_.enter(level, path, **dir, *roots_[root]->scope);
+  rules_.leave(level);
+  return {};
+}
+
+// Those that hold inside a directory that is gone into from where `around` does.
+Result<FilterScope> Scanner::inside(uint32_t root, const std::string& path, const FilterScope& around) {
+  if (!filters_.has_per_directory()) return around;
+  const auto dir = open_dir(root, path);
+  if (!dir) return around;
+  return around.enter(path, **dir);
+}
+
 Result<std::shared_ptr<const io::Dir>> Scanner::open_dir(uint32_t root, std::string_view path) {
   while (path.starts_with("/")) path.remove_prefix(1);
   return roots_[root]->cache->open(path);
-}
-
-// The rules in force around `path`, whose parents may not have been walked (relative arguments).
-Result<FilterScope> Scanner::scope_of(uint32_t root, const std::string& path) {
-  FilterScope scope = *roots_[root]->scope;
-  if (!filters_.has_per_directory()) return scope;
-  scope = TRY(scope.enter("", *roots_[root]->dir));
-  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    const std::string parent = path.substr(0, slash);
-    const auto dir = open_dir(root, parent);
-    if (!dir) return fail(dir.error());
-    scope = TRY(scope.enter(parent, **dir));
-  }
-  return scope;
 }
 
 void Scanner::stat_problem(uint32_t root, const std::string& path, int error, bool is_dir) {
@@ -432,36 +435,18 @@ void Scanner::list_directory(Segment& segment, uint32_t root, const std::string&
   }
   lists_dot_ = false;
   const int32_t end = segment.count();
-  if (terms_.agreed.incremental && end > start) listings_.push_back(Listing{start, end, scope});
   if (!recurse) return;
   for (int32_t i = start; i < end && !failure_; ++i) {
     const Entry& entry = segment.added(i);
     if (!S_ISDIR(entry.mode) || entry.has(kMountPoint)) continue;
     const std::string below = entry.path();
-    FilterScope inside = scope;
-    if (filters_.has_per_directory()) {
-      const auto opened = open_dir(root, below);
-      if (opened) {
-        auto entered = scope.enter(below, **opened);
-        if (!entered) {
-          failure_ = entered.error();
-          return;
-        }
-        inside = std::move(*entered);
-      }
+    const auto inside_rules = inside(root, below, scope);
+    if (!inside_rules) {
+      failure_ = inside_rules.error();
+      return;
     }
-    list_directory(segment, root, below, inside, true);
+    list_directory(segment, root, below, *inside_rules, true);
   }
-}
-
-// The rules in force around a directory where it was found.
-const FilterScope& Scanner::scope_found_in(const Entry& entry, int32_t position) const {
-  if (const auto at = found_.find(position); at != found_.end() && at->second.scope) return *at->second.scope;
-  // Listings follow each other in the segment.
-  const auto behind = std::upper_bound(listings_.begin(), listings_.end(), position,
-                                       [](int32_t value, const Listing& listing) { return value < listing.first; });
-  if (behind != listings_.begin() && position < std::prev(behind)->end) return std::prev(behind)->scope;
-  return *roots_[root_of(entry)]->scope;
 }
 
 // Sorts, numbers directories, and remembers which of them still have to be listed (last one first on the stack).
@@ -483,8 +468,8 @@ Status Scanner::finish(Segment& segment) {
     if (!entry.is_dir() || entry.is_root()) continue;
     const int32_t position = segment.added_position(i);
     const DirNode& node = *segment.dir_added(position);
-    Visit visit{ShortText(node.path()), root_of(entry), entry.has(kContentDir), scope_found_in(entry, position), {}};
-    if (const auto at = found_.find(position); at != found_.end()) visit.relnames = std::move(at->second.relnames);
+    Visit visit{ShortText(node.path()), root_of(entry), entry.has(kContentDir), {}};
+    if (const auto at = found_.find(position); at != found_.end()) visit.relnames = std::move(at->second);
     if (previous && compare_entries(*previous, entry, terms_.order()) == 0) {
       entry.set(kDuplicateDir);
       Pending& first = pending_.back();
@@ -500,7 +485,6 @@ Status Scanner::finish(Segment& segment) {
   }
   std::reverse(pending_.begin() + waiting, pending_.end());
   found_.clear();
-  listings_.clear();
   last_implied_ = -1;
   last_implied_path_.clear();
   return {};
@@ -532,15 +516,8 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
   if (pending.more) std::move(pending.more->begin(), pending.more->end(), std::back_inserter(visits));
   for (Visit& visit : visits) {
     const std::string visited(visit.path.view());
-    FilterScope inside = visit.scope;
-    if (filters_.has_per_directory()) {
-      const auto opened = open_dir(visit.root, visited);
-      if (opened) {
-        auto entered = visit.scope.enter(visited, **opened);
-        if (!entered) return fail(entered.error());
-        inside = std::move(*entered);
-      }
-    }
+    TRY(enter(level_of(visited), visit.root, visited));
+    const FilterScope inside = in_force(visit.root);
     if (visit.content) list_directory(*segment, visit.root, visited, inside, false);
     if (!visit.relnames) continue;
     for (Relname& rest : *visit.relnames) {
@@ -553,13 +530,10 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
           last_implied_path_ = top;
           last_implied_root_ = visit.root;
           if (last_implied_ >= 0) {
-            if (!segment->added(last_implied_).is_dir())
-              last_implied_ = -1;
-            else
-              found_.emplace(last_implied_, Found{inside, {}});
+            if (!segment->added(last_implied_).is_dir()) last_implied_ = -1;
           }
         }
-        if (last_implied_ >= 0) found_.at(last_implied_).add(Relname{rest.name.substr(slash + 1), rest.type});
+        if (last_implied_ >= 0) add_relname(last_implied_, Relname{rest.name.substr(slash + 1), rest.type});
         continue;
       }
       const auto parent = open_dir(visit.root, visited);
@@ -580,9 +554,8 @@ Result<std::shared_ptr<Segment>> Scanner::next() {
         continue;
       }
       if (inside.excluded(path, info->is_dir())) continue;
-      const int32_t position = add_entry(*segment, visit.root, **parent, *leaf, path, *info,
-                                         static_cast<uint16_t>(kTopDir | kContentDir), target);
-      if (position >= 0 && segment->added(position).is_dir()) found_.emplace(position, Found{inside, {}});
+      add_entry(*segment, visit.root, **parent, *leaf, path, *info, static_cast<uint16_t>(kTopDir | kContentDir),
+                target);
     }
   }
   TRY(finish(*segment));

@@ -13,6 +13,7 @@
 
 #include "libio/os/ring.h"
 #include "libsync/filter/rules.h"
+#include "libsync/filter/scope_stack.h"
 #include "libsync/list/dir_table.h"
 #include "libsync/list/segment.h"
 #include "libsync/meta/modes.h"
@@ -69,7 +70,6 @@ class Scanner {
     ShortText path;  // as listed, in memory of dirs_
     uint32_t root;
     bool content;
-    FilterScope scope;  // in force around the directory, not yet inside it
     Relnames relnames;
   };
   struct Pending {
@@ -99,7 +99,9 @@ class Scanner {
   Status finish(Segment& segment);
   void stat_problem(uint32_t root, const std::string& path, int error, bool is_dir);
   Result<std::shared_ptr<const io::Dir>> open_dir(uint32_t root, std::string_view path);
-  Result<FilterScope> scope_of(uint32_t root, const std::string& path);
+  Status enter(int level, uint32_t root, const std::string& path);
+  FilterScope in_force(uint32_t root) const { return rules_.in_force(*roots_[root]->scope); }
+  Result<FilterScope> inside(uint32_t root, const std::string& path, const FilterScope& around);
   Result<io::FileInfo> look(uint32_t root, const io::Dir& dir, io::Leaf leaf, const std::string& path,
                             std::string& target, bool follow_dirs, bool follow_all,
                             const Result<io::FileInfo>* looked = nullptr);
@@ -122,22 +124,15 @@ class Scanner {
   std::optional<ModeChanges> chmod_;
   DirTable dirs_;
   std::vector<Pending> pending_;  // a stack: the next directory to list is at the back
-  // While one segment is built: which scopes and relative rests belong to the directories found in it.
-  struct Found {
-    std::optional<FilterScope> scope;  // unset: that of the listing it was found by
-    Relnames relnames;
-    void add(Relname name) {
-      if (!relnames) relnames = std::make_unique<std::vector<Relname>>();
-      relnames->push_back(std::move(name));
-    }
-  };
-  std::unordered_map<int32_t, Found> found_;  // by position of the directory in the segment; most need no entry
-  struct Listing {
-    int32_t first, end;  // positions in the segment
-    FilterScope scope;
-  };
-  std::vector<Listing> listings_;
-  const FilterScope& scope_found_in(const Entry& entry, int32_t position) const;
+  ScopeStack rules_;
+  bool root_entered_ = false;
+  // While one segment is built: which relative rests belong to the directories found in it, by their position.
+  std::unordered_map<int32_t, Relnames> found_;
+  void add_relname(int32_t position, Relname name) {
+    Relnames& names = found_[position];
+    if (!names) names = std::make_unique<std::vector<Relname>>();
+    names->push_back(std::move(name));
+  }
   int32_t last_implied_ = -1;  // position of the implied directory that took the last relname
   std::string last_implied_path_;
   uint32_t last_implied_root_ = 0;  // equal names below different roots are different directories

@@ -187,16 +187,9 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   const bool is_dir = info->is_dir();
   const bool missing = type == NameType::kMissing;
   const bool at_root = name == "." || name == "/.";
-  FilterScope scope = *roots_[root]->scope;  // what the root itself brings is read when it is gone into
-  if (!filters_.empty() && !at_root) {
-    auto around = scope_of(root, name);
-    if (around)
-      scope = std::move(*around);
-    else if (around.error().sys == 0)
-      return fail(around.error());
-    // Per-directory rules do not count for what was asked for by name: rsync has not read them then.
-    if (type != NameType::kDotDir && !missing && roots_[root]->scope->excluded(name, is_dir)) return {};
-  }
+  // Per-directory rules are read in what is walked, not in the directories on the way to what was asked for by name.
+  const FilterScope scope = in_force(root);
+  if (!filters_.empty() && !at_root && type != NameType::kDotDir && !missing && scope.excluded(name, is_dir)) return {};
   if (is_dir && !o.dirs) {
     terms_.reporter.info_line(fmt::format("skipping directory {}", name));
     return {};
@@ -212,13 +205,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
         last_implied_path_ = top;
         last_implied_root_ = root;
         if (last_implied_ >= 0) {
-          if (!segment.added(last_implied_).is_dir())
-            last_implied_ = -1;
-          else
-            found_.emplace(last_implied_, Found{*roots_[root]->scope, {}});
+          if (!segment.added(last_implied_).is_dir()) last_implied_ = -1;
         }
       }
-      if (last_implied_ >= 0) found_.at(last_implied_).add(Relname{name.substr(first_slash + 1), type});
+      if (last_implied_ >= 0) add_relname(last_implied_, Relname{name.substr(first_slash + 1), type});
       return {};
     }
   } else if (implied) {
@@ -230,11 +220,16 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
          ++same)
       if (parents[same] == '/') start = same;
     const bool known = same == parents.size() && (same == last_implied_path_.size() || last_implied_path_[same] == '/');
+    const auto go_through = [&](const std::string& dir) -> Status {
+      const int32_t position = add_implied(segment, root, dir);
+      if (position < 0 || !segment.added(position).is_dir()) return {};
+      return enter(level_of(dir), root, dir);
+    };
     if (!parents.empty() && parents != "/" && !known) {
       for (size_t slash = parents.find('/', start + 1); slash != std::string::npos;
            slash = parents.find('/', slash + 1))
-        add_implied(segment, root, parents.substr(0, slash));
-      add_implied(segment, root, parents);
+        TRY(go_through(parents.substr(0, slash)));
+      TRY(go_through(parents));
       last_implied_path_ = parents;
     }
   }
@@ -255,17 +250,19 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
   if (o.fake_super && leaf) (void)seen(Object::named(*parent, *leaf), *info, terms_, Role::kSender, shown(root, name));
   const int32_t position = add_entry(segment, root, *parent, leaf, name, *info, marks, target);
   if (position < 0 || !is_dir || !walks) return {};
-  if (terms_.agreed.incremental && !at_root) {
-    found_.emplace(position, Found{scope, {}});
+  if (terms_.agreed.incremental) {
+    if (!at_root) return {};
+    // The rules of the first root stay in force for all.
+    if (!root_entered_) TRY(enter(0, root, name));
+    root_entered_ = true;
+    list_directory(segment, root, name == "/." ? "/" : ".", in_force(root), false);
     return {};
   }
-  FilterScope inside = scope;
-  const std::string walked = at_root ? "." : name;
-  if (filters_.has_per_directory()) {
-    const auto opened = open_dir(root, at_root ? "" : name);
-    if (opened) inside = TRY(scope.enter(at_root ? "" : name, **opened));
-  }
-  list_directory(segment, root, name == "/." ? "/" : walked, inside, o.recurse && !terms_.agreed.incremental);
+  const auto dir = open_dir(root, at_root ? "" : name);
+  const FilterScope inside = dir && filters_.has_per_directory()
+                                 ? TRY(rules_.inside(at_root ? "" : name, **dir, *roots_[root]->scope))
+                                 : in_force(root);
+  list_directory(segment, root, at_root ? (name == "/." ? "/" : ".") : name, inside, o.recurse);
   return {};
 }
 

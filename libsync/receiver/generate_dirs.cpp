@@ -151,7 +151,8 @@ Status Generator::handle_dir(Spot& spot, bool own_turn) {
   }
   if (terms_.agreed.incremental || working_phase_ > 0) return {};
   if ((terms_.delete_mode == DeleteMode::kDuring || terms_.delete_mode == DeleteMode::kDelay) &&
-      !entry.has(kMissingDir) && entry.has(kContentDir)) {
+      !entry.has(kMissingDir)) {
+    if (!entry.has(kContentDir)) return remover_.pass(entry);
     TRY(remover_.delete_in(spot.path, *spot.segment, entry.has(kTopDir)));
     touched(spot.path == "." ? std::string_view() : std::string_view(spot.path));
   }

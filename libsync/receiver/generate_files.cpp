@@ -158,7 +158,7 @@ Status Generator::handle_file(Spot& spot, const Decision& decision, Attempt atte
   if (!o.partial_dir.empty() && !destination_.missing()) {
     if (auto place = placer_.partial_basis(spot.path))
       partial = std::move(*place);
-    else if (place.error().sys == EXDEV && o.module_fd >= 0 && terms_.agreed.inplace_partial)
+    else if (place.error().sys == EXDEV && o.module_fd >= 0 && terms_.agreed.inplace_partial && !o.dry_run)
       return fail(Fault::kProtocol, fmt::format("rsync: refusing unconfined partial basis for {}", spot.path));
     if (partial) {
       const auto leaf = io::Leaf::check(partial->leaf);

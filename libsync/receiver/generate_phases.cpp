@@ -166,8 +166,9 @@ Status Generator::work_on(const std::shared_ptr<Segment>& segment) {
   if (terms_.agreed.incremental && segment->parent) {
     DirNode& node = *segment->parent;
     TRY(handle(segment, node.entry, segment->first_ndx() - 1, true, Attempt::kFirst));
-    if (during && !destination_.missing() && !terms_.options.list_only && !node.entry.has(kMissingDir) &&
-        node.entry.has(kContentDir)) {
+    const bool walks = during && !destination_.missing() && !terms_.options.list_only && !node.entry.has(kMissingDir);
+    if (walks && !node.entry.has(kContentDir)) TRY(remover_.pass(node.entry));
+    if (walks && node.entry.has(kContentDir)) {
       const std::string path(node.path());
       const int64_t before = remover_.counts().total();
       TRY(remover_.delete_in(path, *segment, node.entry.has(kTopDir)));
@@ -249,6 +250,7 @@ Status Generator::run() {
   } else {
     current_ = nullptr;
   }
+  remover_.end_walk();
   working_phase_ = 1;
   terms_.reporter.trace(Debug::kGenr, 1, "generate_files phase={}", 1);
   const auto wait_for = [&](int phases) -> Status {

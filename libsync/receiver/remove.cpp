@@ -13,30 +13,21 @@ namespace ocsync::sync {
 Remover::Remover(const Terms& terms, const FilterRules& filters, Destination& destination, Backups& backups, Role role)
     : terms_(terms), filters_(filters), destination_(destination), backups_(backups), role_(role) {}
 
-// The rules in force inside `path`; those of the directories on the way are kept for the next call.
-Result<FilterScope> Remover::scope_in(const std::string& path) {
-  if (scopes_.empty()) {
-    FilterScope root = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
-    if (filters_.has_per_directory()) root = TRY(root.enter("", *destination_.root()));
-    scopes_.emplace_back("", std::move(root));
-  }
-  if (!filters_.has_per_directory() || path == "." || path.empty()) return scopes_.front().second;
-  while (scopes_.size() > 1) {
-    const std::string& known = scopes_.back().first;
-    if (path == known || is_below(path, known)) break;
-    scopes_.pop_back();
-  }
-  size_t at = scopes_.back().first.size();
-  while (at < path.size()) {
-    const size_t end = std::min(path.find('/', at + 1), path.size());
-    const std::string part = path.substr(0, end);
-    const auto dir = destination_.dir(part);
-    if (!dir) return fail(dir.error());
-    FilterScope inside = TRY(scopes_.back().second.enter(part, **dir));
-    scopes_.emplace_back(part, std::move(inside));
-    at = end;
-  }
-  return scopes_.back().second;
+// What holds for the destination as a whole.
+Result<const FilterScope*> Remover::root_rules() {
+  if (!root_rules_) root_rules_ = TRY(FilterScope::at_root(filters_, Side::kReceiver, destination_.absolute()));
+  return &*root_rules_;
+}
+
+Result<FilterScope> Remover::in_force() { return rules_.in_force(*TRY(root_rules())); }
+
+Status Remover::enter(const std::string& path) {
+  if (!filters_.has_per_directory()) return {};
+  const int level = level_of(path);
+  const auto dir = destination_.dir(path == "." ? std::string() : path);
+  if (dir) return rules_.enter(level, path == "." ? std::string() : path, **dir, *TRY(root_rules()));
+  rules_.leave(level);
+  return {};
 }
 
 // For all but directories the listing often tells enough: the type. Owners and modes matter only to who is not allowed
@@ -60,14 +51,20 @@ std::optional<io::FileInfo> Remover::look_at(const std::string& path, const io::
 
 Result<bool> Remover::protects(const std::string& path, bool is_dir) {
   if (filters_.empty()) return false;
-  const auto scope = scope_in(std::string(dir_of_path(path)));
-  if (!scope && scope.error().fault != Fault::kSystem) return fail(scope.error());
-  return scope && scope->excluded(path, is_dir);
+  return TRY(in_force()).excluded(path, is_dir);
 }
 
 Status Remover::check() const {
   if (bad_rules_) return fail(*bad_rules_);
   return terms_.stop.check();
+}
+
+// What holds inside a directory that is about to be emptied: whatever its place, what is in force around it adds to its
+// own rules.
+Result<FilterScope> Remover::rules_inside(const std::string& path, const io::Dir& dir, const FilterScope* above) {
+  if (above) return above->enter(path, dir);
+  const FilterScope& root = *TRY(root_rules());
+  return filters_.has_per_directory() ? rules_.inside(path, dir, root) : root;
 }
 
 Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
@@ -88,7 +85,7 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
 
   std::optional<FilterScope> scope;
   if (!filters_.empty()) {
-    auto found = manner.for_backup ? manner.for_backup->enter(path, *inside) : scope_in(path);
+    auto found = rules_inside(path, *inside, manner.above);
     if (found) {
       scope = std::move(*found);
     } else if (found.error().fault != Fault::kSystem) {
@@ -139,7 +136,8 @@ Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir&
       if (locked && !terms_.options.dry_run) (void)inside->set_mode(*checked, (name.info.mode | S_IWUSR) & 07777);
       const Manner below{.recurse = true,
                          .dir_is_empty = true,
-                         .for_backup = manner.for_backup && scope ? &*scope : manner.for_backup};
+                         .for_backup = manner.for_backup,
+                         .above = scope ? &*scope : manner.above};
       // A directory whose content had to stay is tried all the same: what is said and counted about it shows.
       if (name.info.is_dir() && remove_content(child, *inside, *checked, below) != Outcome::kGone)
         result = Outcome::kNotEmpty;
@@ -246,6 +244,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     if (there || there.error().sys != ENOENT) unreadable(dir.error());
     return {};
   }
+  TRY(enter(path));
   const auto self = (*dir)->self();
   if (!self) return {};
   if (terms_.options.one_file_system > 0) {
@@ -267,7 +266,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     return {};
   }
   std::optional<FilterScope> scope;
-  if (!filters_.empty()) scope = TRY(scope_in(path));
+  if (!filters_.empty()) scope = TRY(in_force());
 
   struct Extra {
     std::string path, leaf;
@@ -316,11 +315,10 @@ Status Remover::delete_everywhere(const Segment& list) {
   for (int32_t i = 0; i < list.count(); ++i) {
     const Entry& entry = list.sorted(i);
     if (!entry.active()) continue;
-    if (entry.is_symlink() && filters_.has_per_directory()) {
-      // rsync looks for rules in everything it comes by here.
-      if (const auto around = scope_in(std::string(entry.dir_view()))) around->look_in_vain(entry.path());
+    if (!entry.is_dir() || !entry.has(kContentDir)) {
+      if (filters_.has_per_directory()) TRY(pass(entry));
+      continue;
     }
-    if (!entry.is_dir() || !entry.has(kContentDir)) continue;
     const std::string path = entry.path();
     if (!entry.is_root()) {
       const auto parent = destination_.dir(entry.dir_view());
@@ -334,10 +332,21 @@ Status Remover::delete_everywhere(const Segment& list) {
     if (entry.has(kTopDir)) terms_.reporter.trace(Debug::kDel, 1, "deleting in {}", path);
     TRY(delete_in(path, list, entry.has(kTopDir)));
   }
+  rules_.leave_all();
+  return {};
+}
+
+// rsync looks for rules in everything it comes by, whatever it is.
+Status Remover::pass(const Entry& entry) {
+  const std::string path = entry.path();
+  if (entry.is_dir()) return enter(path);
+  rules_.leave(level_of(path));
+  if (entry.is_symlink()) TRY(in_force()).look_in_vain(path);
   return {};
 }
 
 Status Remover::delete_remembered() {
+  rules_.leave_all();
   for (const Remembered& item : remembered_) {
     const auto dir = destination_.dir(dir_of_path(item.path));
     if (!dir) continue;
@@ -368,7 +377,7 @@ Result<bool> Remover::make_way_for_backup(const std::string& path, const io::Dir
                                           const FilterScope& above) {
   if (terms_.options.one_file_system > 0)
     if (const auto self = dir.self()) file_system_ = self->dev;
-  const Manner manner{.recurse = true, .making_room = true, .for_backup = &above};
+  const Manner manner{.recurse = true, .making_room = true, .for_backup = true, .above = &above};
   const bool gone = remove(path, dir, leaf, mode, manner) == Outcome::kGone;
   TRY(check());
   return gone;

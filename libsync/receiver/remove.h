@@ -6,6 +6,7 @@
 
 #include "libproto/closing.h"
 #include "libsync/filter/rules.h"
+#include "libsync/filter/scope_stack.h"
 #include "libsync/list/segment.h"
 #include "libsync/receiver/backup.h"
 #include "libsync/receiver/destination.h"
@@ -26,6 +27,10 @@ class Remover {
   // Every content directory of a complete list.
   Status delete_everywhere(const Segment& list);
   Status delete_remembered();
+  // Comes by a directory that keeps what it has, as its entry says: its rules are in force from here on.
+  Status pass(const Entry& entry);
+  // The walk through the destination is over.
+  void end_walk() { rules_.leave_all(); }
   // The sending side could not read everything: from now on nothing is deleted that it might have.
   void note_io_error(int bits) { io_error_ |= bits; }
   // The limit's closing words, once.
@@ -58,7 +63,8 @@ class Remover {
     bool making_room = false;
     bool dir_is_empty = false;
     bool no_uid_write = false;
-    const FilterScope* for_backup = nullptr;  // making way for a backup: the rules of the directory above
+    bool for_backup = false;             // making way for a backup
+    const FilterScope* above = nullptr;  // the rules of the directory above; null: those in force
     // As rsync's traces number them.
     int flags() const {
       return (no_uid_write ? 1 : 0) |
@@ -75,7 +81,10 @@ class Remover {
   }
   Outcome remove(const std::string& path, const io::Dir& dir, io::Leaf leaf, uint32_t mode, Manner manner);
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
-  Result<FilterScope> scope_in(const std::string& path);
+  Result<const FilterScope*> root_rules();
+  Result<FilterScope> in_force();
+  Status enter(const std::string& path);
+  Result<FilterScope> rules_inside(const std::string& path, const io::Dir& dir, const FilterScope* above);
   // What deletion must know of a name that was listed; nothing if it is gone.
   std::optional<io::FileInfo> look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf,
                                       uint8_t listed_type) const;
@@ -95,8 +104,9 @@ class Remover {
   std::optional<Error> bad_rules_;
   int io_error_ = 0;
   std::vector<Remembered> remembered_;
-  std::vector<std::pair<std::string, FilterScope>> scopes_;  // of the path walked last, root first
-  uint64_t file_system_ = 0;                                 // the one that -x stays in; 0: any
+  std::optional<FilterScope> root_rules_;
+  ScopeStack rules_;
+  uint64_t file_system_ = 0;  // the one that -x stays in; 0: any
   std::vector<uint64_t> top_devices_;
 };
 

@@ -163,8 +163,16 @@ TEST_CASE("scope: a module's rule files stay inside the module") {
   REQUIRE(::symlink((tree / "secret").c_str(), (tree / "mod/.h").c_str()) == 0);
   Options server;
   server.server = true;
+  const io::Dir module = *io::Dir::open_trusted(tree / "mod");
+  // A daemon stands in its module.
+  struct Standing {
+    std::filesystem::path before = std::filesystem::current_path();
+    explicit Standing(const std::string& in) { std::filesystem::current_path(in); }
+    ~Standing() { std::filesystem::current_path(before); }
+  } standing(tree / "mod");
+  server.module_root = tree / "mod";
+  server.module_fd = module.fd();
   RuleWorld world = RuleWorld::of_process(server);
-  world.module_path = tree / "mod";
   const auto agreed = proto::Agreement::from(32, 0);
   const auto rules_of = [&](const char* rule) { return *FilterRules::from_wire({rule}, server, agreed, world); };
   const auto outside = tree.try_in(rules_of(": .f"), "", Side::kSender, "mod");
@@ -172,6 +180,8 @@ TEST_CASE("scope: a module's rule files stay inside the module") {
   CHECK(outside.error().text == "failed to open exclude file <rule from /.f line 1>");
   CHECK(tree.in(rules_of(": .g"), "d", Side::kSender, "mod").excluded("d/y", false));
   CHECK_FALSE(tree.in(rules_of(": .h"), "", Side::kSender, "mod").excluded("x", false));
+  REQUIRE(::symlink("../in", (tree / "mod/d/.i").c_str()) == 0);
+  CHECK(tree.in(rules_of(": .i"), "d", Side::kSender, "mod").excluded("d/y", false));
   const auto climbing = FilterRules::from_wire({". ../secret"}, server, agreed, world);
   REQUIRE_FALSE(climbing);
   CHECK(climbing.error().fault == Fault::kFileIo);
