@@ -128,8 +128,9 @@ class FilterScope {
   // transferred). `root_path` is the absolute path of that root (for rules with the '/' modifier).
   static Result<FilterScope> at_root(const FilterRules& rules, Side side, const std::string& root_path);
   // Inside `path` (relative to the transfer root, "" is the root), whose open directory is `dir`: reads its merge
-  // files.
-  Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const;
+  // files. Null: it cannot be opened, or is no directory; then nothing is read in it.
+  Result<FilterScope> enter(const std::string& path, const io::Dir* dir) const;
+  Result<FilterScope> enter(const std::string& path, const io::Dir& dir) const { return enter(path, &dir); }
   // The same rules for paths that are relative to another root.
   FilterScope moved_to(const FilterScope& root) const;
   // At a root, after `entered` was entered from one: directories above are not searched again.

@@ -38,23 +38,24 @@ std::string inside(const std::string& path, const std::string& module) {
   return path;
 }
 
-// The merge files of one directory, which is held open and whose path is `path` (absolute, with a final slash).
+// The merge files of one directory, which is held open (if it can be) and whose path is `path` (absolute, with a final
+// slash).
 class MergeFiles {
  public:
-  MergeFiles(const io::Dir& dir, const std::string& path, const RuleWorld& world)
+  MergeFiles(const io::Dir* dir, const std::string& path, const RuleWorld& world)
       : dir_(dir), path_(path), world_(world) {}
 
   // What is in the file; nothing if there is none or it may not be read.
   std::optional<std::string> read(const std::string& name) {
     const auto leaf = io::Leaf::check(name);
-    if (!leaf || world_.hides(path_ + name)) return std::nullopt;
+    if (!dir_ || !leaf || world_.hides(path_ + name)) return std::nullopt;
     if (world_.read_confined) return taken(world_.read_confined(path_ + name));
     if (!reached()) return std::nullopt;
-    const auto file = dir_.open_read(*leaf);
+    const auto file = dir_->open_read(*leaf);
     if (file) return taken(read_rule_file(*file));
     // People link these files. A symlink is followed if somebody placed it who may anyway decide what we read.
     if (file.error().sys != ELOOP || !world_.read) return std::nullopt;
-    const auto target = dir_.info_following(*leaf);
+    const auto target = dir_->info_following(*leaf);
     if (target && !target->is_regular()) return std::nullopt;
     return taken(world_.read(world_.on_disk(path_ + name)));
   }
@@ -77,7 +78,7 @@ class MergeFiles {
     if (is_link_of_others(error) && world_.complain) world_.complain(kRefusesLink);
   }
 
-  const io::Dir& dir_;
+  const io::Dir* dir_;
   const std::string& path_;
   const RuleWorld& world_;
   std::optional<Status> way_;
@@ -179,7 +180,7 @@ Result<FilterScope> FilterScope::at_root(const FilterRules& rules, Side side, co
   return scope;
 }
 
-Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir& dir) const {
+Result<FilterScope> FilterScope::enter(const std::string& path, const io::Dir* dir) const {
   if (state_->set.merges.empty()) return *this;
   auto state = std::make_shared<State>(*state_);
   RuleLoader loader(state->list->facts, state->set);

@@ -10,7 +10,7 @@ int level_of(std::string_view path) {
   return 1 + static_cast<int>(std::count(path.begin(), path.end(), '/'));
 }
 
-Status ScopeStack::enter(int level, const std::string& path, const io::Dir& dir, const FilterScope& root) {
+Status ScopeStack::enter(int level, const std::string& path, const io::Dir* dir, const FilterScope& root) {
   leave(level);
   FilterScope scope = TRY(inside(path, dir, root));
   entered_.emplace_back(level, std::move(scope));
@@ -26,7 +26,7 @@ FilterScope ScopeStack::in_force(const FilterScope& root) const {
   return first_ ? root.settled_as(*first_) : root;
 }
 
-Result<FilterScope> ScopeStack::inside(const std::string& path, const io::Dir& dir, const FilterScope& root) {
+Result<FilterScope> ScopeStack::inside(const std::string& path, const io::Dir* dir, const FilterScope& root) {
   FilterScope scope = TRY(in_force(root).enter(path, dir));
   if (!first_) first_ = scope;
   return scope;

@@ -58,17 +58,14 @@ Result<uint32_t> Scanner::root_for(const std::string& dir) {
 Status Scanner::enter(int level, uint32_t root, const std::string& path) {
   if (!filters_.has_per_directory()) return {};
   const auto dir = open_dir(root, path == "." || path == "/." ? "" : path);
-  if (dir) return rules_.enter(level, path, **dir, *roots_[root]->scope);
-  rules_.leave(level);
-  return {};
+  return rules_.enter(level, path, dir ? dir->get() : nullptr, *roots_[root]->scope);
 }
 
 // Those that hold inside a directory that is gone into from where `around` does.
 Result<FilterScope> Scanner::inside(uint32_t root, const std::string& path, const FilterScope& around) {
   if (!filters_.has_per_directory()) return around;
   const auto dir = open_dir(root, path);
-  if (!dir) return around;
-  return around.enter(path, **dir);
+  return around.enter(path, dir ? dir->get() : nullptr);
 }
 
 Result<std::shared_ptr<const io::Dir>> Scanner::open_dir(uint32_t root, std::string_view path) {

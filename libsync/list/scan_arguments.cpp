@@ -259,9 +259,10 @@ Status Scanner::add_argument(Segment& segment, std::string text) {
     return {};
   }
   const auto dir = open_dir(root, at_root ? "" : name);
-  const FilterScope inside = dir && filters_.has_per_directory()
-                                 ? TRY(rules_.inside(at_root ? "" : name, **dir, *roots_[root]->scope))
-                                 : in_force(root);
+  const FilterScope inside =
+      filters_.has_per_directory()
+          ? TRY(rules_.inside(at_root ? "" : name, dir ? dir->get() : nullptr, *roots_[root]->scope))
+          : in_force(root);
   list_directory(segment, root, at_root ? (name == "/." ? "/" : ".") : name, inside, o.recurse);
   return {};
 }

@@ -21,13 +21,11 @@ Result<const FilterScope*> Remover::root_rules() {
 
 Result<FilterScope> Remover::in_force() { return rules_.in_force(*TRY(root_rules())); }
 
-Status Remover::enter(const std::string& path) {
+Status Remover::enter(const std::string& path, bool is_dir) {
   if (!filters_.has_per_directory()) return {};
-  const int level = level_of(path);
-  const auto dir = destination_.dir(path == "." ? std::string() : path);
-  if (dir) return rules_.enter(level, path == "." ? std::string() : path, **dir, *TRY(root_rules()));
-  rules_.leave(level);
-  return {};
+  const std::string below = path == "." ? std::string() : path;
+  const auto dir = is_dir ? destination_.dir(below) : fail(Error(ENOTDIR));
+  return rules_.enter(level_of(path), below, dir ? dir->get() : nullptr, *TRY(root_rules()));
 }
 
 // For all but directories the listing often tells enough: the type. Owners and modes matter only to who is not allowed
@@ -64,7 +62,7 @@ Status Remover::check() const {
 Result<FilterScope> Remover::rules_inside(const std::string& path, const io::Dir& dir, const FilterScope* above) {
   if (above) return above->enter(path, dir);
   const FilterScope& root = *TRY(root_rules());
-  return filters_.has_per_directory() ? rules_.inside(path, dir, root) : root;
+  return filters_.has_per_directory() ? rules_.inside(path, &dir, root) : root;
 }
 
 Remover::Outcome Remover::remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner) {
@@ -244,7 +242,7 @@ Status Remover::delete_in(const std::string& path, const Segment& list, bool top
     if (there || there.error().sys != ENOENT) unreadable(dir.error());
     return {};
   }
-  TRY(enter(path));
+  TRY(enter(path, true));
   const auto self = (*dir)->self();
   if (!self) return {};
   if (terms_.options.one_file_system > 0) {
@@ -339,8 +337,7 @@ Status Remover::delete_everywhere(const Segment& list) {
 // rsync looks for rules in everything it comes by, whatever it is.
 Status Remover::pass(const Entry& entry) {
   const std::string path = entry.path();
-  if (entry.is_dir()) return enter(path);
-  rules_.leave(level_of(path));
+  TRY(enter(path, entry.is_dir()));
   if (entry.is_symlink()) TRY(in_force()).look_in_vain(path);
   return {};
 }

@@ -83,7 +83,7 @@ class Remover {
   Outcome remove_content(const std::string& path, const io::Dir& dir, io::Leaf leaf, Manner manner);
   Result<const FilterScope*> root_rules();
   Result<FilterScope> in_force();
-  Status enter(const std::string& path);
+  Status enter(const std::string& path, bool is_dir);
   Result<FilterScope> rules_inside(const std::string& path, const io::Dir& dir, const FilterScope* above);
   // What deletion must know of a name that was listed; nothing if it is gone.
   std::optional<io::FileInfo> look_at(const std::string& path, const io::Dir& dir, io::Leaf leaf,

@@ -23,7 +23,9 @@ struct Walk : io::Scratch {
   FilterScope root(const FilterRules& rules, const std::string& name) {
     return *FilterScope::at_root(rules, Side::kSender, *this / name);
   }
-  io::Dir open(const std::string& name) { return *io::Dir::open_trusted(*this / name); }
+  std::unique_ptr<io::Dir> open(const std::string& name) {
+    return std::make_unique<io::Dir>(*io::Dir::open_trusted(*this / name));
+  }
 };
 
 }  // namespace
@@ -44,28 +46,28 @@ TEST_CASE("scope stack: rules hold until a directory of their level or above is 
   const FilterScope root = walk.root(rules, "src"), other = walk.root(rules, "other");
   ScopeStack stack;
   CHECK_FALSE(stack.in_force(root).excluded("x", false));
-  REQUIRE(stack.enter(1, "one", walk.open("src/one"), root));
-  REQUIRE(stack.enter(2, "one/in", walk.open("src/one/in"), root));
+  REQUIRE(stack.enter(1, "one", walk.open("src/one").get(), root));
+  REQUIRE(stack.enter(2, "one/in", walk.open("src/one/in").get(), root));
   CHECK(stack.in_force(root).excluded("one/in/x", false));
   CHECK(stack.in_force(root).excluded("one/in/y", false));
 
   SECTION("beside the deeper one, below something else, even of another root") {
-    REQUIRE(stack.enter(2, "two/deep", walk.open("src/two"), other));
+    REQUIRE(stack.enter(2, "two/deep", walk.open("src/two").get(), other));
     CHECK(stack.in_force(other).excluded("two/deep/x", false));
     CHECK_FALSE(stack.in_force(other).excluded("two/deep/y", false));
   }
   SECTION("beside the upper one") {
-    REQUIRE(stack.enter(1, "two", walk.open("src/two"), root));
+    REQUIRE(stack.enter(1, "two", walk.open("src/two").get(), root));
     CHECK_FALSE(stack.in_force(root).excluded("two/x", false));
   }
   SECTION("what is gone into for the moment leaves no trace") {
-    const auto inside = stack.inside("two", walk.open("src/two"), root);
+    const auto inside = stack.inside("two", walk.open("src/two").get(), root);
     REQUIRE(inside);
     CHECK(inside->excluded("two/y", false));
     CHECK(stack.in_force(root).excluded("one/in/y", false));
   }
   SECTION("what cannot be opened leaves the others of its level, too") {
-    stack.leave(1);
+    REQUIRE(stack.enter(1, "file", nullptr, root));
     CHECK_FALSE(stack.in_force(root).excluded("x", false));
   }
 }
@@ -76,8 +78,8 @@ TEST_CASE("scope stack: directories above are searched once") {
   const FilterRules rules = walk.rules(": " + (walk / ".f"));
   const FilterScope root = walk.root(rules, "src");
   ScopeStack stack;
-  REQUIRE(stack.enter(1, "one", walk.open("src/one"), root));
+  REQUIRE(stack.enter(1, "one", walk.open("src/one").get(), root));
   CHECK(stack.in_force(root).excluded("one/x", false));
-  REQUIRE(stack.enter(1, "two", walk.open("src/two"), root));
+  REQUIRE(stack.enter(1, "two", walk.open("src/two").get(), root));
   CHECK_FALSE(stack.in_force(root).excluded("two/x", false));
 }
