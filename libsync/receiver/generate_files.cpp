@@ -113,7 +113,7 @@ uint32_t Generator::mode_of_new_content(const Spot& spot, const Basis& basis) {
                          ? Result<io::FileInfo>(*spot.here)
                          : basis.dir->info(*leaf);
     constexpr uint32_t kEverybodyReads = 0444;
-    if (old && (terms_.may_chown || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf)))
+    if (old && (terms_.our_uid == 0 || (old->mode & kEverybodyReads) == kEverybodyReads || basis.dir->open_read(*leaf)))
       existing = old->mode;
   }
   return dest_mode(spot.entry->mode, existing, {.executability = terms_.options.executability}, default_perms_);
