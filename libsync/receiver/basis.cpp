@@ -79,6 +79,7 @@ std::shared_ptr<const io::Dir> BasisDirs::dir(int index, std::string_view path) 
 
 BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::string& path, const Terms& terms) const {
   Match best;
+  io::FileInfo last;
   const Kind wanted = kind_of(entry.mode);
   for (int i = 0; i < count(); ++i) {
     const auto where = dir(i, dir_of_path(path));
@@ -97,6 +98,7 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
       info = seen(leaf ? Object::named(*where, *leaf) : Object::itself(*where), *info, terms, Role::kGenerator,
                   full_name(names_[static_cast<size_t>(i)], path, terms.options));
     }
+    if (info) last = *info;
     if (!info || kind_of(info->mode) != wanted) continue;
     const auto same_attributes = [&](const Object& object) {
       return attributes_match(entry, mode, *info, terms) &&
@@ -111,9 +113,10 @@ BasisDirs::Match BasisDirs::find(const Entry& entry, uint32_t mode, const std::s
     } else {
       level = same_attributes(Object::itself(*where)) ? 3 : 2;
     }
-    if (level > best.level) best = Match{level, i, *info, where, join_path(names_[static_cast<size_t>(i)], path)};
+    if (level > best.level) best = Match{level, i, *info, where, join_path(names_[static_cast<size_t>(i)], path), {}};
     if (best.level == 3) break;
   }
+  best.last = last;
   return best;
 }
 

@@ -28,7 +28,8 @@ class BasisDirs {
     int index = 0;
     io::FileInfo info;
     std::shared_ptr<const io::Dir> dir;
-    std::string path;  // for messages
+    std::string path;   // for messages
+    io::FileInfo last;  // what the last tree that was looked at has there, be it no match
   };
   // The best match for a regular file, or for anything else when `entry` is none.
   Match find(const Entry& entry, uint32_t mode, const std::string& path, const Terms& terms) const;

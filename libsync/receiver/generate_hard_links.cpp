@@ -49,7 +49,7 @@ Result<bool> Generator::link_to(Spot& spot, const HardLinks::Group& group, bool 
       }
     } else if (spot.entry->is_regular()) {
       const BasisDirs::Match match = basis_.find(*spot.entry, spot.mode, spot.path, terms_);
-      if (match.level >= 2) compared = match.info;
+      if (match.level >= 2) compared = match.last;  // whichever rsync looked at last
     }
   }
   if (spot.here && spot.here->is_dir() &&
