@@ -119,7 +119,8 @@ ReadRuleFile standard_rule_reader(const Options& options, bool confined) {
   return [where = std::move(where)](const std::string& path) -> Result<std::string> {
     if (path == "-" && !where.server) return read_all(0);
     const io::File file = TRY(open_named_file(path, where));
-    return read_all(file.fd());
+    // What a daemon's client names may be anything that lies in the module.
+    return where.module_fd >= 0 ? read_rule_file(file) : read_all(file.fd());
   };
 }
 

@@ -182,6 +182,9 @@ TEST_CASE("scope: a module's rule files stay inside the module") {
   CHECK_FALSE(tree.in(rules_of(": .h"), "", Side::kSender, "mod").excluded("x", false));
   REQUIRE(::symlink("../in", (tree / "mod/d/.i").c_str()) == 0);
   CHECK(tree.in(rules_of(": .i"), "d", Side::kSender, "mod").excluded("d/y", false));
+  // A fifo that nobody writes to holds up nobody.
+  REQUIRE(::mkfifo((tree / "mod/pipe").c_str(), 0600) == 0);
+  CHECK(FilterRules::from_wire({". pipe"}, server, agreed, world));
   const auto climbing = FilterRules::from_wire({". ../secret"}, server, agreed, world);
   REQUIRE_FALSE(climbing);
   CHECK(climbing.error().fault == Fault::kFileIo);
